@@ -1,0 +1,35 @@
+# Thin on purpose: sandbox/bootstrap.py does the work, and works where make is missing.
+# Variables given on the command line (make run PORT=9000) reach it as environment.
+PYTHON ?= python3
+ARGS ?=
+FOYER = @$(PYTHON) sandbox/bootstrap.py
+
+.DEFAULT_GOAL := help
+.PHONY: run test check format migrate audit bench lock help
+
+run: ## Open the shop on this machine: PostgreSQL, Valkey, Stripe sandbox, web and worker. PORT=8000
+	$(FOYER) run $(ARGS)
+
+test: ## Run every test, browser journeys included. ARGS="-k holds" chooses
+	$(FOYER) test $(ARGS)
+
+check: ## Format, lint, types, the house's rules, migration drift
+	$(FOYER) check
+
+format: ## Format the code and repair what the linter can
+	$(FOYER) format
+
+migrate: ## Bring the database up to date (DATABASE_URL, or the sandbox's own)
+	$(FOYER) migrate $(ARGS)
+
+audit: ## Recompute every promise from the rows: nothing oversold, nothing unpaid, nothing lost
+	$(FOYER) audit $(ARGS)
+
+bench: ## Measure start time and memory of the whole stack
+	$(FOYER) bench $(ARGS)
+
+lock: ## Pin the requirements again, with hashes (needs uv)
+	$(FOYER) lock $(ARGS)
+
+help: ## Show this list
+	$(FOYER) help

@@ -1,0 +1,24 @@
+"""Capacity X and allocations: an allocation caps its type, it does not reserve (AC T1–T7)."""
+
+from collections.abc import Iterable
+
+from domain.errors import AllocationsExceedCapacity, CapacityTooSmall
+
+
+def check(*, capacity: int, promised: int, allocations: Iterable[int | None]) -> None:
+    """AC T3, T4 for a whole event. `promised` = sold + held of the event.
+
+    Disabled types count too: enabling one later must not break the rule. Raises CapacityTooSmall with the smallest
+    X that would do, or AllocationsExceedCapacity.
+    """
+    if capacity < promised:
+        raise CapacityTooSmall(smallest=promised)
+    total = sum(a for a in allocations if a is not None)
+    if total > capacity:
+        raise AllocationsExceedCapacity(total=total, capacity=capacity)
+
+
+def check_allocation(allocation: int | None, *, promised: int) -> None:
+    """An allocation never falls below its own type's sold + held."""
+    if allocation is not None and allocation < promised:
+        raise CapacityTooSmall(smallest=promised)

@@ -1,0 +1,122 @@
+"""Refusals: named facts about why a wish cannot be granted. What they look like on a page is web's business."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+
+class Refusal(Exception):
+    """A request that cannot be granted. Nothing was changed."""
+
+
+class EventNotFound(Refusal):
+    """No published event by that name."""
+
+
+class EventEnded(Refusal):
+    """The event is over; nothing can be bought any more."""
+
+
+class NothingChosen(Refusal):
+    """The wish contains no ticket at all."""
+
+
+@dataclass(eq=False)
+class TicketTypeNotOnSale(Refusal):
+    """The ticket type is disabled, not yet on sale (`opens_at` is set), no longer on sale, or of another event."""
+
+    ticket_type_id: UUID
+    name: str | None = None
+    opens_at: datetime | None = None
+
+
+@dataclass(eq=False)
+class QuantityOutOfBounds(Refusal):
+    """Fewer than the type's minimum or more than its maximum per order."""
+
+    ticket_type_id: UUID
+    name: str
+    requested: int
+    minimum: int
+    maximum: int
+
+
+@dataclass(frozen=True)
+class Shortage:
+    """One ticket type of which more was asked than is left.
+
+    `available` is what could be held of it, given what the same wish takes of the shared capacity before it.
+    """
+
+    ticket_type_id: UUID
+    name: str
+    requested: int
+    available: int
+
+
+@dataclass(eq=False)
+class InsufficientInventory(Refusal):
+    """AC 3: more was asked than is available. All or nothing: no part of the wish was held."""
+
+    shortages: tuple[Shortage, ...]
+
+    def __str__(self) -> str:
+        return "Insufficient Inventory: " + ", ".join(
+            f"{s.requested} × {s.name} asked, {s.available} left" for s in self.shortages
+        )
+
+
+class RequestKeyReused(Refusal):
+    """The same idempotency key came with another wish; a key names one request for ever."""
+
+
+class TooBusy(Refusal):
+    """The queue for this event is full; the buyer may try again in a moment."""
+
+
+class CheckoutNotFound(Refusal):
+    """No checkout behind that link."""
+
+
+class OrderNotFound(Refusal):
+    """No order behind that link."""
+
+
+@dataclass(eq=False)
+class HoldEnded(Refusal):
+    """AC 7: the hold has expired or was given back; a new one is needed before paying."""
+
+    checkout_id: UUID
+
+
+@dataclass(eq=False)
+class AlreadyPaid(Refusal):
+    """This checkout has become an order."""
+
+    order_id: UUID
+
+
+class PaymentUnderWay(Refusal):
+    """The bank has agreed and the money is being taken, or let go: for a moment nothing else can be done."""
+
+
+@dataclass(eq=False)
+class CapacityTooSmall(Refusal):
+    """X, or an allocation, would fall below what is already promised. `smallest` is the lowest value that would do."""
+
+    smallest: int
+
+
+@dataclass(eq=False)
+class AllocationsExceedCapacity(Refusal):
+    """AC T4: the defined allocations add up to more than X."""
+
+    total: int
+    capacity: int
+
+
+@dataclass(eq=False)
+class NotPublishable(Refusal):
+    """§1.4: an event needs a capacity and at least one enabled ticket type before it can be published."""
+
+    reasons: tuple[str, ...]

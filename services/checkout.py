@@ -1,0 +1,185 @@
+"""Checkout: the buyer's visit to the till between holding tickets and having paid for them."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from domain.errors import AlreadyPaid, CheckoutNotFound, HoldEnded, PaymentUnderWay
+from domain.payments import PaymentStatus
+from models import database, stock
+from models.ids import new_id
+from services import live, settlement
+from services.gateway import Intent, IntentStatus, OutcomeUnknown, current
+from services.transaction import transaction
+
+log = structlog.get_logger()
+
+# The hold must go back on sale within two seconds of its end, whether the provider answers or not.
+ASK_SECONDS = 1.0
+
+VISIT = """
+    SELECT c.*, e.currency, o.id AS order_id,
+           (SELECT count(*) FROM reservation AS r WHERE r.checkout_id = c.id AND r.status = 'ACTIVE'
+              AND r.expires_at > clock_timestamp()) AS live_holds,
+           (SELECT coalesce(sum(quantity * unit_price), 0)::int FROM reservation AS r
+             WHERE r.checkout_id = c.id AND r.status = 'ACTIVE') AS amount
+    FROM checkout AS c JOIN event AS e ON e.id = c.event_id LEFT JOIN orders AS o ON o.checkout_id = c.id
+    WHERE c.id = $1
+"""
+
+LIVE_PAYMENT = "SELECT * FROM payment WHERE checkout_id = $1 AND status <> 'VOIDED'"
+
+WRITE_PAYMENT = """
+    INSERT INTO payment (id, checkout_id, provider, amount, currency) VALUES ($1, $2, $3, $4, $5) RETURNING *
+"""
+
+OPENED = """
+    UPDATE payment SET status = 'OPEN', reference = $2, next_check_at = clock_timestamp() + interval '15 seconds'
+    WHERE id = $1 AND status = 'CREATING'
+"""
+
+OVERDUE_WITH_PAYMENT = """
+    SELECT DISTINCT p.reference FROM reservation AS r JOIN payment AS p ON p.checkout_id = r.checkout_id
+    WHERE r.event_id = $1 AND r.status = 'ACTIVE' AND r.expires_at <= clock_timestamp() AND p.status = 'OPEN'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FreeOfCharge:
+    """Nothing to pay: the purchase is done."""
+
+
+async def remember_buyer(checkout_id: UUID, *, name: str, email: str) -> None:
+    """Keep who is buying; the caller has checked the form. Raises CheckoutNotFound, AlreadyPaid."""
+    async with transaction():
+        visit = await _visit(checkout_id)
+        if visit["order_id"]:
+            raise AlreadyPaid(visit["order_id"])
+        await database.execute(
+            "UPDATE checkout SET buyer_name = $2, buyer_email = $3 WHERE id = $1", checkout_id, name, email
+        )
+
+
+async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
+    """The one live intent of this checkout, made now or found again: tabs and reloads share it.
+
+    The buyer's name and e-mail are known. Raises CheckoutNotFound, HoldEnded, AlreadyPaid, PaymentUnderWay,
+    OutcomeUnknown.
+    """
+    payment = await _live_payment(checkout_id)
+    if payment["provider"] == "free":
+        await settlement.settle_free(payment["id"])
+        return FreeOfCharge()
+    if payment["status"] == PaymentStatus.CREATING:
+        return await _create_intent(payment)
+    intent = await current().retrieve(payment["reference"])
+    if intent.status == IntentStatus.AWAITING_BUYER:
+        return intent
+    await settlement.settle(intent.reference)
+    # Either it is an order now, which says so, or that intent is dead and a new one may be made.
+    return await start_payment(checkout_id)
+
+
+async def give_back(checkout_id: UUID) -> None:
+    """The buyer lets the tickets go. Harmless when the hold has already ended.
+
+    Raises CheckoutNotFound, AlreadyPaid, PaymentUnderWay.
+    """
+    visit = await _visit(checkout_id)
+    async with transaction():
+        await stock.lock(visit["event_id"])
+        visit = await _visit(checkout_id)
+        payment = await database.fetchrow(LIVE_PAYMENT, checkout_id)
+        _refuse_if_paid(visit, payment)
+        await stock.end_holds(visit["event_id"], checkout_id)
+        await database.execute(
+            "UPDATE checkout SET given_back_at = coalesce(given_back_at, clock_timestamp()) WHERE id = $1", checkout_id
+        )
+    await live.announce(visit["event_id"])
+    if payment and payment["reference"]:
+        await _let_go(payment["reference"])
+
+
+async def expire_holds(event_id: UUID) -> int:
+    """Let every overdue hold of an event go: ask, cancel, then expire (AC 7). Returns the tickets that came back.
+
+    A buyer whose money was authorised in time, but whose notice is late, is served first. If the provider does not
+    answer, the hold is released all the same; a payment that turns up later is settled as a late one.
+    """
+    references = [row["reference"] for row in await database.fetch(OVERDUE_WITH_PAYMENT, event_id)]
+    if references:
+        await asyncio.wait([asyncio.create_task(_let_go(r)) for r in references], timeout=ASK_SECONDS)
+    async with transaction():
+        shelf = await stock.lock(event_id)
+        released = await stock.release_overdue(event_id, shelf.now) if shelf else {}
+    if released:
+        await live.announce(event_id)
+    return sum(released.values())
+
+
+async def _live_payment(checkout_id: UUID) -> Any:
+    """The live payment's row; a new one when there is none. The event's lock makes it the only one."""
+    event_id = (await _visit(checkout_id))["event_id"]
+    async with transaction():
+        await stock.lock(event_id)
+        visit = await _visit(checkout_id)
+        payment = await database.fetchrow(LIVE_PAYMENT, checkout_id)
+        _refuse_if_paid(visit, payment)
+        if not visit["live_holds"]:
+            raise HoldEnded(checkout_id)
+        if payment is None:
+            provider = "stripe" if visit["amount"] else "free"
+            payment = await database.fetchrow(
+                WRITE_PAYMENT, new_id(), checkout_id, provider, visit["amount"], visit["currency"]
+            )
+        return payment
+
+
+async def _create_intent(payment: Any) -> Intent:
+    try:
+        intent = await current().create(
+            payment_id=payment["id"],
+            attempt=payment["attempts"],
+            amount=payment["amount"],
+            currency=payment["currency"],
+        )
+    except OutcomeUnknown as error:
+        if error.answered:
+            # A 5xx would be replayed for this key. Whatever that call may have made, nobody holds its secret.
+            await database.execute(
+                "UPDATE payment SET attempts = $2 WHERE id = $1 AND attempts = $3",
+                payment["id"],
+                payment["attempts"] + 1,
+                payment["attempts"],
+            )
+        raise
+    await database.execute(OPENED, payment["id"], intent.reference)
+    return intent
+
+
+async def _let_go(reference: str) -> None:
+    """Cancel an intent unless it has been paid, and settle whatever it is then."""
+    try:
+        intent = await current().retrieve(reference)
+        if intent.status == IntentStatus.AWAITING_BUYER:
+            await current().cancel(reference)
+        await settlement.settle(reference)
+    except OutcomeUnknown as error:
+        log.warning("could not ask about a payment; it will be asked again", reference=reference, error=str(error))
+
+
+async def _visit(checkout_id: UUID) -> Any:
+    visit = await database.fetchrow(VISIT, checkout_id)
+    if visit is None:
+        raise CheckoutNotFound
+    return visit
+
+
+def _refuse_if_paid(visit: Any, payment: Any) -> None:
+    if visit["order_id"]:
+        raise AlreadyPaid(visit["order_id"])
+    if payment and payment["status"] in (PaymentStatus.CAPTURING, PaymentStatus.VOIDING):
+        raise PaymentUnderWay

@@ -1,0 +1,85 @@
+"""The payment gateway in our words. Stripe speaks through services.stripe_gateway, the only implementation."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+from uuid import UUID
+
+
+class IntentStatus(StrEnum):
+    AWAITING_BUYER = "AWAITING_BUYER"  # no card yet, declined, or the bank is asking the buyer
+    AUTHORISED = "AUTHORISED"  # the bank has set the money aside; nothing is taken yet
+    CAPTURED = "CAPTURED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """What the provider says, when asked. Amounts in minor units; `currency` in capitals."""
+
+    reference: str
+    status: IntentStatus
+    amount: int
+    currency: str
+    payment_id: UUID | None = None
+    problem: str | None = None  # the last decline, as a code
+    client_secret: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A verified webhook. Only a hint where to look: its contents are never believed."""
+
+    id: str
+    type: str
+    reference: str | None
+    livemode: bool
+    payload: str
+
+
+class OutcomeUnknown(Exception):
+    """No trustworthy answer: the call may or may not have had its effect. Ask again, never guess."""
+
+    def __init__(self, message: str, *, answered: bool = False) -> None:
+        """`answered`: the provider said 5xx, and would say it again for the same idempotency key."""
+        super().__init__(message)
+        self.answered = answered
+
+
+class NoticeRefused(Exception):
+    """The webhook is not genuine, too old, too new, or not readable."""
+
+
+class Gateway(Protocol):
+    """Every call raises OutcomeUnknown; none is made while a transaction is open."""
+
+    async def create(self, *, payment_id: UUID, attempt: int, amount: int, currency: str) -> Intent: ...
+
+    async def retrieve(self, reference: str) -> Intent: ...
+
+    async def capture(self, reference: str) -> Intent:
+        """Take the authorised money; when it can no longer be taken, say how the intent stands."""
+        ...
+
+    async def cancel(self, reference: str) -> Intent:
+        """Let the intent go; when it can no longer be cancelled, say how it stands."""
+        ...
+
+    def read_notice(self, raw: bytes, signature: str) -> Notice:
+        """Raises NoticeRefused."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+_current: Gateway | None = None
+
+
+def use(gateway: Gateway) -> None:
+    global _current
+    _current = gateway
+
+
+def current() -> Gateway:
+    assert _current is not None, "the composition root plugs in a gateway"
+    return _current

@@ -1,0 +1,89 @@
+"""Mail to buyers, sent at least once from the outbox. The Message-ID is the order’s: a second copy is the same mail."""
+
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.utils import parseaddr
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import aiosmtplib
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from models import order
+from services import links, words
+
+TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Post:
+    smtp_url: str
+    sender: str
+    base_url: str
+
+
+_post: _Post | None = None
+_templates = Environment(
+    loader=FileSystemLoader(Path(__file__).parent.parent / "templates" / "mail"),
+    autoescape=select_autoescape(["html"]),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_templates.globals.update(words=words)
+
+
+def set_up(*, smtp_url: str, sender: str, base_url: str) -> None:
+    global _post
+    _post = _Post(smtp_url, sender, base_url)
+
+
+async def send_confirmation(order_id: UUID) -> None:
+    """The buyer's confirmation with the link to the tickets."""
+    post = _ready()
+    paid = await order.paid_order(order_id)
+    assert paid is not None
+    link = f"{post.base_url}/orders/{links.order_token(order_id)}"
+    subject = f"Your tickets: {paid.event['title']} ({paid.order['number']})"
+    await _send(
+        _message(
+            template="confirmation",
+            to=paid.order["buyer_email"],
+            subject=subject,
+            message_id=f"<order-{order_id}@{urlsplit(post.base_url).hostname}>",
+            values={"paid": paid, "link": link},
+        )
+    )
+
+
+def _message(*, template: str, to: str, subject: str, message_id: str, values: dict[str, Any]) -> EmailMessage:
+    message = EmailMessage()
+    message["From"] = _ready().sender
+    message["To"] = to
+    message["Subject"] = subject
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(_templates.get_template(f"{template}.txt").render(values))
+    message.add_alternative(_templates.get_template(f"{template}.html").render(values), subtype="html")
+    return message
+
+
+async def _send(message: EmailMessage) -> None:
+    server = urlsplit(_ready().smtp_url)
+    await aiosmtplib.send(
+        message,
+        sender=parseaddr(message["From"])[1],
+        hostname=server.hostname or "localhost",
+        port=server.port,
+        username=unquote(server.username) if server.username else None,
+        password=unquote(server.password) if server.password else None,
+        use_tls=server.scheme == "smtps",
+        timeout=TIMEOUT_SECONDS,
+    )
+
+
+def _ready() -> _Post:
+    assert _post is not None, "the composition root sets up the mail"
+    return _post

@@ -1,0 +1,67 @@
+"""Notices: what the provider sends. Verified, kept, answered; acted upon later, by asking."""
+
+import structlog
+
+from models import database
+from services.gateway import Notice, current
+from services.settlement import settle
+
+MAX_ATTEMPTS = 12
+LEASE_SECONDS = 30
+log = structlog.get_logger()
+
+KEEP = """
+    INSERT INTO payment_notice (id, type, reference, payload, handled_at)
+    VALUES ($1, $2, $3, $4, CASE WHEN $5 THEN NULL ELSE clock_timestamp() END)
+    ON CONFLICT (id) DO NOTHING RETURNING handled_at IS NULL AS to_do
+"""
+
+CLAIM = """
+    UPDATE payment_notice
+    SET run_at = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
+    WHERE id IN (
+        SELECT id FROM payment_notice WHERE handled_at IS NULL AND run_at <= clock_timestamp()
+        ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, reference
+"""
+
+FAILED = """
+    UPDATE payment_notice SET last_error = $2, run_at = CASE
+        WHEN attempts >= $3 THEN 'infinity'
+        ELSE clock_timestamp() + make_interval(secs => least(600, power(2, attempts)))
+    END WHERE id = $1 AND handled_at IS NULL
+"""
+
+
+async def keep(notice: Notice) -> bool:
+    """Store a verified notice once. True when it is new and there is something to do about it."""
+    to_do = notice.type.startswith("payment_intent.") and notice.reference is not None
+    return bool(await database.fetchval(KEEP, notice.id, notice.type, notice.reference, notice.payload, to_do))
+
+
+def read(raw: bytes, signature: str) -> Notice:
+    """Raises NoticeRefused."""
+    return current().read_notice(raw, signature)
+
+
+async def handle_due(batch: int = 20) -> int:
+    """Settle what the kept notices point at. Returns how many were handled. Safe to run several times at once."""
+    handled = 0
+    while rows := await database.fetch(CLAIM, batch, LEASE_SECONDS):
+        for row in rows:
+            handled += await _handle(row["id"], row["reference"])
+    return handled
+
+
+async def _handle(notice_id: str, reference: str) -> bool:
+    try:
+        await settle(reference)
+    except Exception as error:
+        log.warning("notice: will try again", notice=notice_id, error=repr(error))
+        await database.execute(FAILED, notice_id, repr(error)[:500], MAX_ATTEMPTS)
+        return False
+    await database.execute(
+        "UPDATE payment_notice SET handled_at = clock_timestamp(), last_error = NULL WHERE id = $1", notice_id
+    )
+    return True

@@ -1,0 +1,71 @@
+"""Outbox: what must still happen, written with the change that made it necessary, done at least once.
+
+PostgreSQL is the truth: a row is leased by moving its `run_at`, so a worker that dies loses nothing.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from uuid import UUID
+
+import structlog
+
+from models import database
+
+LEASE_SECONDS = 30
+MAX_ATTEMPTS = 12  # with the backoff below, about an hour; then it is a dead letter, run_at = infinity
+
+WRITE = "INSERT INTO outbox (kind, subject) VALUES ($1, $2) ON CONFLICT (kind, subject) DO NOTHING"
+
+CLAIM = """
+    UPDATE outbox SET run_at = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
+    WHERE id IN (
+        SELECT id FROM outbox WHERE done_at IS NULL AND run_at <= clock_timestamp()
+        ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id, kind, subject, attempts
+"""
+
+DONE = "UPDATE outbox SET done_at = clock_timestamp(), last_error = NULL WHERE id = $1 AND done_at IS NULL"
+
+FAILED = """
+    UPDATE outbox SET last_error = $2, run_at = CASE
+        WHEN attempts >= $3 THEN 'infinity'
+        ELSE clock_timestamp() + make_interval(secs => least(600, power(2, attempts)))
+    END WHERE id = $1 AND done_at IS NULL
+"""
+
+Handler = Callable[[UUID], Awaitable[object]]
+log = structlog.get_logger()
+
+
+async def write(kind: str, subject: UUID) -> None:
+    """Leave a note inside the running transaction. One note per kind and subject, whatever is retried."""
+    await database.execute(WRITE, kind, subject)
+
+
+async def strike(kind: str, subject: UUID) -> None:
+    """The deed was done by someone else, in the running transaction."""
+    await database.execute(
+        "UPDATE outbox SET done_at = clock_timestamp() WHERE kind = $1 AND subject = $2 AND done_at IS NULL",
+        kind,
+        subject,
+    )
+
+
+async def drain(handlers: Mapping[str, Handler], *, batch: int = 20) -> int:
+    """Do everything that is due. Returns how many deeds were done. Safe to run several times at once."""
+    done = 0
+    while rows := await database.fetch(CLAIM, batch, LEASE_SECONDS):
+        for row in rows:
+            done += await _do(handlers, row["id"], row["kind"], row["subject"])
+    return done
+
+
+async def _do(handlers: Mapping[str, Handler], note_id: int, kind: str, subject: UUID) -> bool:
+    try:
+        await handlers[kind](subject)
+    except Exception as error:
+        log.warning("outbox: will try again", kind=kind, subject=str(subject), error=repr(error))
+        await database.execute(FAILED, note_id, repr(error)[:500], MAX_ATTEMPTS)
+        return False
+    await database.execute(DONE, note_id)
+    return True

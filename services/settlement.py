@@ -1,0 +1,276 @@
+"""Settlement: from authorised money to an order, exactly once, or to nobody being charged.
+
+Authorise → pin the hold → capture → finalise (order PAID) → issue tickets (COMPLETED). Money is taken only after the
+seats are nailed down, and an order exists only after the money was taken. `settle` asks the provider how the intent
+stands and moves our side; webhook, browser, sweeper and reconciler all only call it, so notices that are late,
+doubled, reordered or lost do no harm.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from domain import inventory
+from domain.errors import Refusal
+from domain.orders import new_number
+from domain.payments import Authorisation, PaymentStatus, Verdict, verdict
+from domain.reservations import PIN, is_live
+from models import database, stock
+from models.ids import new_id
+from models.stock import NewReservation, Shelf
+from services import live, outbox, tickets
+from services.gateway import Intent, IntentStatus, current
+from services.transaction import transaction
+
+MAX_STEPS = 6
+log = structlog.get_logger()
+
+FIND = """
+    SELECT p.id, c.event_id FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id
+    WHERE p.reference = $1 OR (p.id = $2 AND p.reference IS NULL)
+"""
+
+LOCK_PAYMENT = """
+    SELECT p.*, c.event_id, c.given_back_at, c.buyer_name, c.buyer_email, c.expires_at AS hold_expires_at
+    FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id WHERE p.id = $1 FOR UPDATE OF p
+"""
+
+# The lines of the purchase as they stand: a replaced reservation has had its say.
+LINES = """
+    SELECT r.id, r.ticket_type_id, r.quantity, r.unit_price, r.status, r.expires_at FROM reservation AS r
+    WHERE r.checkout_id = $1 AND NOT EXISTS (SELECT 1 FROM reservation AS n WHERE n.replaces = r.id)
+"""
+
+PIN_HOLDS = "UPDATE reservation SET expires_at = $2 WHERE checkout_id = $1 AND status = 'ACTIVE'"
+
+WRITE_ORDER = """
+    INSERT INTO orders (id, number, event_id, checkout_id, payment_id, total_quantity, total_amount, currency,
+                        payment_provider, payment_reference, buyer_name, buyer_email)
+    SELECT $1, $2, c.event_id, c.id, p.id, $4, p.amount, p.currency, p.provider, p.reference,
+           c.buyer_name, c.buyer_email
+    FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id WHERE p.id = $3
+"""
+
+WRITE_ITEMS = """
+    INSERT INTO order_item (id, order_id, ticket_type_id, quantity, unit_price, line_total)
+    SELECT gen_random_uuid(), $1, ticket_type_id, quantity, unit_price, quantity * unit_price
+    FROM reservation WHERE checkout_id = $2 AND status = 'CONSUMED'
+"""
+
+
+class Step(StrEnum):
+    """What the provider must be asked to do next."""
+
+    CAPTURE = "CAPTURE"
+    CANCEL = "CANCEL"
+    LOOK_AGAIN = "LOOK_AGAIN"
+    NONE = "NONE"
+
+
+@dataclass(slots=True)
+class Case:
+    """One payment under the event's lock."""
+
+    payment: Any
+    lines: list[Any]
+    shelf: Shelf
+
+    @property
+    def wish(self) -> dict[UUID, int]:
+        return {line["ticket_type_id"]: line["quantity"] for line in self.lines}
+
+
+async def settle(reference: str) -> None:
+    """Bring one payment as far as it can go. Safe to call any number of times, at once. Raises OutcomeUnknown."""
+    intent = await current().retrieve(reference)
+    for _ in range(MAX_STEPS):
+        step, order_id, event_id = await _advance(intent)
+        if event_id:
+            await live.announce(event_id)
+        if order_id:
+            await tickets.issue(order_id)
+        if step == Step.NONE:
+            return
+        if step == Step.CAPTURE:
+            intent = await current().capture(reference)
+        elif step == Step.CANCEL:
+            intent = await current().cancel(reference)
+    log.error("payment does not come to rest", reference=reference)
+
+
+async def settle_free(payment_id: UUID) -> None:
+    """A purchase that costs nothing takes the same way, without a provider."""
+    async with transaction():
+        case = await _open_case(await _payment_event(payment_id), payment_id)
+        if case is None or case.payment["status"] != PaymentStatus.CREATING:
+            return
+        await _set_status(payment_id, PaymentStatus.OPEN, reference=str(payment_id))
+        if not _hold_lives(case):
+            await _set_status(payment_id, PaymentStatus.VOIDED)
+            return
+        await _set_status(payment_id, PaymentStatus.CAPTURING)
+        order_id = await _finalise(case)
+    await live.announce(case.payment["event_id"])
+    await tickets.issue(order_id)
+
+
+async def _advance(intent: Intent) -> tuple[Step, UUID | None, UUID | None]:
+    """One transaction: what the intent says meets what we know. Returns the next step, a new order, a changed event."""
+    found = await database.fetchrow(FIND, intent.reference, intent.payment_id)
+    if found is None:
+        return Step.NONE, None, None  # not ours: another system may share the account
+    async with transaction():
+        case = await _open_case(found["event_id"], found["id"])
+        if case is None:
+            return Step.NONE, None, None
+        if case.payment["status"] == PaymentStatus.CREATING:
+            await _set_status(found["id"], PaymentStatus.OPEN, reference=intent.reference)
+            case.payment = await database.fetchrow(LOCK_PAYMENT, found["id"])
+        return await _move(case, intent)
+
+
+async def _move(case: Case, intent: Intent) -> tuple[Step, UUID | None, UUID | None]:
+    status, event_id = PaymentStatus(case.payment["status"]), case.payment["event_id"]
+    if intent.status == IntentStatus.CANCELLED:
+        return Step.NONE, None, event_id if await _void(case, status) else None
+    if intent.status == IntentStatus.AWAITING_BUYER:
+        await _remember_problem(case, intent)
+        return Step.NONE, None, None
+    if status == PaymentStatus.OPEN:
+        return await _decide(case, intent), None, event_id
+    if intent.status == IntentStatus.AUTHORISED:
+        if status == PaymentStatus.CAPTURING:
+            return Step.CAPTURE, None, None
+        return Step.CANCEL, None, None
+    if status == PaymentStatus.CAPTURING:
+        return Step.NONE, await _finalise(case), event_id
+    if status != PaymentStatus.CAPTURED:
+        # Taken by hand in the provider's dashboard after we had let it go: a person must give it back.
+        await _note(case, "captured_without_seats")
+        log.error("captured without seats", payment_id=str(case.payment["id"]))
+    return Step.NONE, None, None
+
+
+async def _decide(case: Case, intent: Intent) -> Step:
+    """Money that wants seats: pin the hold, take the seats again if they still fit, or let the money go."""
+    payment = case.payment
+    lives = _hold_lives(case)
+    if not lives:
+        released = await stock.release_overdue(payment["event_id"], case.shelf.now)
+        case.shelf.stock.give_back(released)
+    ruling = verdict(
+        Authorisation(intent.amount, intent.currency),
+        asked=Authorisation(payment["amount"], payment["currency"]),
+        hold_lives=lives,
+        still_fits=not lives and _still_fits(case),
+    )
+    if ruling == Verdict.LET_GO:
+        await _note(case, "late" if intent.amount == payment["amount"] else "amount_differs")
+        await _set_status(payment["id"], PaymentStatus.VOIDING)
+        return Step.CANCEL if intent.status == IntentStatus.AUTHORISED else Step.LOOK_AGAIN
+    await _pin(case, again=ruling == Verdict.REBOOK)
+    return Step.CAPTURE if intent.status == IntentStatus.AUTHORISED else Step.LOOK_AGAIN
+
+
+async def _pin(case: Case, *, again: bool) -> None:
+    payment, now = case.payment, case.shelf.now
+    if again:
+        await stock.write_reservations(payment["event_id"], now + PIN, _replacements(case))
+    else:
+        await database.execute(PIN_HOLDS, payment["checkout_id"], now + PIN)
+    ended_at = now if again else payment["hold_expires_at"]
+    await database.execute("UPDATE payment SET hold_ended_at = $2 WHERE id = $1", payment["id"], ended_at)
+    await _set_status(payment["id"], PaymentStatus.CAPTURING)
+
+
+async def _finalise(case: Case) -> UUID:
+    """The money is ours: reservations CONSUMED, the order PAID, its completion noted. All of it or nothing."""
+    payment = case.payment
+    sold = await stock.consume_holds(payment["event_id"], payment["checkout_id"])
+    order_id = new_id()
+    await database.execute(WRITE_ORDER, order_id, new_number(), payment["id"], sum(sold.values()))
+    await database.execute(WRITE_ITEMS, order_id, payment["checkout_id"])
+    await _set_status(payment["id"], PaymentStatus.CAPTURED)
+    await outbox.write("complete", order_id)
+    return order_id
+
+
+async def _void(case: Case, status: PaymentStatus) -> bool:
+    """The intent is dead: nobody was charged. A pinned hold gets its old end back."""
+    if status in (PaymentStatus.VOIDED, PaymentStatus.CAPTURED):
+        return False
+    if status == PaymentStatus.CAPTURING:
+        await database.execute(PIN_HOLDS, case.payment["checkout_id"], case.payment["hold_ended_at"])
+    await _set_status(case.payment["id"], PaymentStatus.VOIDED)
+    return True
+
+
+def _hold_lives(case: Case) -> bool:
+    return bool(case.lines) and all(
+        is_live(status=line["status"], expires_at=line["expires_at"], now=case.shelf.now) for line in case.lines
+    )
+
+
+def _still_fits(case: Case) -> bool:
+    """As for any new buyer, at the price that was held. Someone who gave the tickets back does not get them again."""
+    if case.payment["given_back_at"] or any(line["status"] == "CONSUMED" for line in case.lines):
+        return False
+    types = case.shelf.stock.types
+    if any(types[line["ticket_type_id"]].price != line["unit_price"] for line in case.lines):
+        return False
+    try:
+        inventory.check_on_sale(case.shelf.stock, case.wish, now=case.shelf.now)
+    except Refusal:
+        return False
+    return not inventory.shortages(case.shelf.stock, case.wish)
+
+
+def _replacements(case: Case) -> list[NewReservation]:
+    return [
+        NewReservation(
+            new_id(),
+            case.payment["checkout_id"],
+            line["ticket_type_id"],
+            line["quantity"],
+            line["unit_price"],
+            replaces=line["id"],
+        )
+        for line in case.lines
+    ]
+
+
+async def _open_case(event_id: UUID, payment_id: UUID) -> Case | None:
+    """Locks in the order of the house: event → reservations (under it) → payment."""
+    shelf = await stock.lock(event_id)
+    payment = await database.fetchrow(LOCK_PAYMENT, payment_id)
+    if shelf is None or payment is None:
+        return None
+    return Case(payment, list(await database.fetch(LINES, payment["checkout_id"])), shelf)
+
+
+async def _payment_event(payment_id: UUID) -> UUID:
+    return await database.fetchval(
+        "SELECT c.event_id FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id WHERE p.id = $1", payment_id
+    )
+
+
+async def _set_status(payment_id: UUID, status: PaymentStatus, reference: str | None = None) -> None:
+    await database.execute(
+        """UPDATE payment SET status = $2, reference = coalesce($3, reference), attempts = 0,
+                  next_check_at = clock_timestamp() + interval '15 seconds' WHERE id = $1""",
+        payment_id,
+        status,
+        reference,
+    )
+
+
+async def _remember_problem(case: Case, intent: Intent) -> None:
+    if intent.problem != case.payment["last_error"]:
+        await _note(case, intent.problem)
+
+
+async def _note(case: Case, problem: str | None) -> None:
+    await database.execute("UPDATE payment SET last_error = $2 WHERE id = $1", case.payment["id"], problem)

@@ -1,0 +1,90 @@
+"""The turnstile: requests for one event queue up, and one transaction serves a whole batch in order of arrival.
+
+A lone request pays no extra wait: serving starts at once, and whatever arrives meanwhile forms the next batch. So a
+burst costs one lock and one commit for fifty buyers, and those who come too late cost nothing.
+"""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from domain.errors import TooBusy
+
+BATCH = 50
+BOUND = 5_000  # waiting requests for one event; beyond it a buyer is told to try again
+
+
+@dataclass(slots=True)
+class Ask:
+    """One request in the queue. `answer` is set with what serving it returned, or the refusal it raised."""
+
+    request: object
+    answer: asyncio.Future = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+Outcome = object | Exception
+Serve = Callable[[UUID, list], Awaitable[list[Outcome]]]
+
+
+class Turnstile:
+    def __init__(self, serve: Serve, *, batch: int = BATCH, bound: int = BOUND) -> None:
+        """`serve(event_id, requests)` answers a batch: one outcome per request, in the same order."""
+        self._serve = serve
+        self._batch = batch
+        self._bound = bound
+        self._queues: dict[UUID, deque[Ask]] = {}
+        self._tasks: set[asyncio.Task] = set()
+
+    async def enter(self, event_id: UUID, request: object) -> object:
+        """Wait for one's turn and return the outcome. Raises the refusal, or TooBusy when the queue is full."""
+        queue = self._queues.get(event_id)
+        if queue is None:
+            queue = self._queues[event_id] = deque()
+            self._start(event_id, queue)
+        if len(queue) >= self._bound:
+            raise TooBusy
+        ask = Ask(request)
+        queue.append(ask)
+        return await ask.answer
+
+    def _start(self, event_id: UUID, queue: deque[Ask]) -> None:
+        # A context of its own: the task must not inherit a transaction from whoever happened to come first.
+        task = asyncio.create_task(self._empty(event_id, queue), context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _empty(self, event_id: UUID, queue: deque[Ask]) -> None:
+        try:
+            while queue:
+                asks = [queue.popleft() for _ in range(min(self._batch, len(queue)))]
+                await self._serve_batch(event_id, [ask for ask in asks if not ask.answer.done()])
+        finally:
+            del self._queues[event_id]
+
+    async def _serve_batch(self, event_id: UUID, asks: list[Ask]) -> None:
+        if not asks:
+            return
+        try:
+            outcomes = await self._serve(event_id, [ask.request for ask in asks])
+        except Exception as error:
+            if len(asks) == 1:
+                _answer(asks[0], error)
+                return
+            # Whatever broke the batch may be the fault of one request: the others must not pay for it.
+            for ask in asks:
+                await self._serve_batch(event_id, [ask])
+            return
+        for ask, outcome in zip(asks, outcomes, strict=True):
+            _answer(ask, outcome)
+
+
+def _answer(ask: Ask, outcome: Outcome) -> None:
+    if ask.answer.done():  # the buyer has gone; the hold, if any, waits for a retry with the same key
+        return
+    if isinstance(outcome, Exception):
+        ask.answer.set_exception(outcome)
+    else:
+        ask.answer.set_result(outcome)

@@ -1,0 +1,80 @@
+"""The composition root of the web: settings in, one Litestar application out."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import settings as environment
+from litestar import Litestar
+from litestar.config.compression import CompressionConfig
+from litestar.types import ControllerRouterHandler
+from redis.asyncio import Redis
+from services import links
+from services import live as announcements
+from settings import Settings
+
+from models import database
+from web import assets, errors, health, logs, security, site
+from web.events import EventsController
+from web.live import Hub
+from web.site import Site
+from web.theme import switch_theme
+
+CONTROLLERS: list[ControllerRouterHandler] = [
+    EventsController,
+    health.HealthController,
+    switch_theme,
+    assets.serve,
+]
+# Nothing that a person types into our forms is larger.
+MAX_BODY = 64 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Litestar:
+    settings = settings or environment.load()
+    here = _site(settings)
+    site.use(here)
+    links.use_keys(settings.secret_keys)
+    logs.configure()
+    app = Litestar(
+        CONTROLLERS,
+        lifespan=[_running(settings)],
+        middleware=[security.OriginCheck()],
+        exception_handlers=errors.HANDLERS,
+        compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude_opt_key="no_compression"),
+        request_max_body_size=MAX_BODY,
+        logging_config=None,
+        openapi_config=None,
+    )
+    # Around everything, so that an answer that no route gave (a 404) has its headers and its line in the log too.
+    app.asgi_handler = logs.log_requests(security.add_headers(app.asgi_handler, security.Headers(here)))
+    return app
+
+
+def _site(settings: Settings) -> Site:
+    return Site(
+        base_url=settings.base_url,
+        secure=settings.secure,
+        test_mode=settings.test_mode,
+        stripe_js_url=settings.stripe_js_url,
+        stripe_publishable_key=settings.stripe_publishable_key,
+    )
+
+
+def _running(settings: Settings):  # type: ignore[no-untyped-def]
+    @asynccontextmanager
+    async def running(app: Litestar) -> AsyncIterator[None]:
+        """What lives as long as the process: the pool, Redis, the hub of the live pages."""
+        redis = Redis.from_url(settings.redis_url, socket_connect_timeout=1)
+        await database.open_pool(settings.pool_size)
+        announcements.connect(redis)
+        health.connect(redis)
+        hub = app.state.hub = Hub(redis)
+        try:
+            async with hub:
+                yield
+        finally:
+            announcements.connect(None)
+            await redis.aclose()
+            await database.close_pool()
+
+    return running

@@ -1,0 +1,87 @@
+"""The one table: what a refusal or a failure looks like to the person it happens to.
+
+Pages for whole-page requests; for htmx a toast that leaves the page, and everything typed into it, as it is. Refusals
+that belong into a form (too few left, a wrong field) are answered by their own controller and never get here.
+"""
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+
+from domain.errors import (
+    AlreadyPaid,
+    CheckoutNotFound,
+    EventEnded,
+    EventNotFound,
+    HoldEnded,
+    OrderNotFound,
+    Refusal,
+    TooBusy,
+)
+from web import rendering
+from web.rendering import is_htmx
+
+REFUSALS: dict[type[Refusal], tuple[int, str]] = {
+    EventNotFound: (404, "refusals/event_not_found.html"),
+    EventEnded: (410, "refusals/event_ended.html"),
+    CheckoutNotFound: (404, "refusals/checkout_not_found.html"),
+    OrderNotFound: (404, "refusals/order_not_found.html"),
+    HoldEnded: (410, "refusals/hold_ended.html"),
+    AlreadyPaid: (409, "refusals/already_paid.html"),
+    TooBusy: (503, "refusals/busy.html"),
+}
+
+STATUSES: dict[int, str] = {
+    400: "refusals/not_understood.html",
+    403: "refusals/cross_site.html",
+    404: "refusals/not_found.html",
+    405: "refusals/wrong_method.html",
+    410: "refusals/gone.html",
+    413: "refusals/too_large.html",
+    422: "refusals/not_understood.html",
+    429: "refusals/too_many.html",
+    503: "refusals/busy.html",
+}
+BROKEN = "refusals/broken.html"
+RETRY_AFTER = {429: "10", 503: "3"}
+
+log = structlog.get_logger("web")
+
+
+def show_refusal(request: Request, refusal: Refusal) -> Response[str]:
+    for kind in type(refusal).__mro__:
+        if kind in REFUSALS:
+            return _show(request, *REFUSALS[kind], refusal=refusal)
+    # A refusal that nobody shows in place is a mistake of ours, but the buyer still deserves the truth.
+    log.error("refusal without a place", refusal=type(refusal).__name__)
+    return _show(request, 409, "refusals/not_understood.html", refusal=refusal)
+
+
+def show_http_error(request: Request, error: HTTPException) -> Response[str]:
+    status = error.status_code
+    template = STATUSES.get(status, BROKEN if status >= 500 else STATUSES[400])
+    answer = _show(request, status, template)
+    for name, value in (error.headers or {}).items():
+        answer.headers[name] = value
+    return answer
+
+
+def show_failure(request: Request, error: Exception) -> Response[str]:
+    """Something broke on our side. The details go to the log, never to the page."""
+    log.error("failure", path=request.scope.get("path_template"), exc_info=error)
+    return _show(request, 500, BROKEN)
+
+
+def _show(request: Request, status: int, template: str, **values: Any) -> Response[str]:
+    headers = {"Cache-Control": "no-store", "Vary": "HX-Request"}
+    if status in RETRY_AFTER:
+        headers["Retry-After"] = RETRY_AFTER[status]
+    layout = "refusals/_toast.swap.html" if is_htmx(request) else "refusals/_page.html"
+    values |= {"layout": layout, "status": status, "phrase": HTTPStatus(status).phrase}
+    return rendering.page(request, template, status_code=status, headers=headers, **values)
+
+
+HANDLERS: Any = {Refusal: show_refusal, HTTPException: show_http_error, Exception: show_failure}
