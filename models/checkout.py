@@ -56,7 +56,7 @@ class Reservation(Table, tablename="reservation"):
     unit_price = Integer(default=None)
     status = Text(default="ACTIVE")
     expires_at = Timestamptz(default=None)
-    replaces = ForeignKey("self", default=None, null=True, on_delete=OnDelete.restrict)
+    replaces: Any = ForeignKey("self", default=None, null=True, on_delete=OnDelete.restrict)
     created_at = Timestamptz()
     updated_at = Timestamptz()
 

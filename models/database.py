@@ -6,7 +6,7 @@ commits. This one always gives the connection back and refuses to nest.
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 from piccolo.engine import engine_finder
@@ -30,7 +30,7 @@ class Transaction(PostgresTransaction):
         self.context = self.engine.current_transaction.set(self)
         return self
 
-    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> bool:
+    async def __aexit__(self, exception_type: Any, exception: Any, traceback: Any) -> Literal[False]:
         try:
             if exception_type is not None:
                 await self.rollback()

@@ -19,6 +19,7 @@ log = structlog.get_logger()
 
 # The hold must go back on sale within two seconds of its end, whether the provider answers or not.
 ASK_SECONDS = 1.0
+_asking: set[asyncio.Task[None]] = set()  # those that take longer go on in the background
 
 VISIT = """
     SELECT c.*, e.currency, o.id AS order_id,
@@ -98,7 +99,7 @@ async def give_back(checkout_id: UUID) -> None:
         await database.execute(
             "UPDATE checkout SET given_back_at = coalesce(given_back_at, clock_timestamp()) WHERE id = $1", checkout_id
         )
-    await live.announce(visit["event_id"])
+    live.announce(visit["event_id"])
     if payment and payment["reference"]:
         await _let_go(payment["reference"])
 
@@ -111,12 +112,16 @@ async def expire_holds(event_id: UUID) -> int:
     """
     references = [row["reference"] for row in await database.fetch(OVERDUE_WITH_PAYMENT, event_id)]
     if references:
-        await asyncio.wait([asyncio.create_task(_let_go(r)) for r in references], timeout=ASK_SECONDS)
+        asking = [asyncio.create_task(_let_go(reference)) for reference in references]
+        for task in asking:
+            _asking.add(task)
+            task.add_done_callback(_asking.discard)
+        await asyncio.wait(asking, timeout=ASK_SECONDS)
     async with transaction():
         shelf = await stock.lock(event_id)
         released = await stock.release_overdue(event_id, shelf.now) if shelf else {}
     if released:
-        await live.announce(event_id)
+        live.announce(event_id)
     return sum(released.values())
 
 
@@ -161,14 +166,14 @@ async def _create_intent(payment: Any) -> Intent:
 
 
 async def _let_go(reference: str) -> None:
-    """Cancel an intent unless it has been paid, and settle whatever it is then."""
+    """Cancel an intent unless it has been paid, and settle whatever it is then. Never fails: it is asked again."""
     try:
         intent = await current().retrieve(reference)
         if intent.status == IntentStatus.AWAITING_BUYER:
             await current().cancel(reference)
         await settlement.settle(reference)
-    except OutcomeUnknown as error:
-        log.warning("could not ask about a payment; it will be asked again", reference=reference, error=str(error))
+    except Exception as error:
+        log.warning("could not ask about a payment; it will be asked again", reference=reference, error=repr(error))
 
 
 async def _visit(checkout_id: UUID) -> Any:

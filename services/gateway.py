@@ -33,6 +33,7 @@ class Notice:
     id: str
     type: str
     reference: str | None
+    payment_id: UUID | None
     livemode: bool
     payload: str
 

@@ -10,9 +10,13 @@ MAX_ATTEMPTS = 12
 LEASE_SECONDS = 30
 log = structlog.get_logger()
 
+# Another system may share the account: what is about none of our payments is kept as handled.
 KEEP = """
     INSERT INTO payment_notice (id, type, reference, payload, handled_at)
-    VALUES ($1, $2, $3, $4, CASE WHEN $5 THEN NULL ELSE clock_timestamp() END)
+    SELECT $1, $2, $3, $4, CASE
+        WHEN $5 AND EXISTS (SELECT 1 FROM payment WHERE reference = $3 OR id = $6) THEN NULL
+        ELSE clock_timestamp()
+    END
     ON CONFLICT (id) DO NOTHING RETURNING handled_at IS NULL AS to_do
 """
 
@@ -36,8 +40,12 @@ FAILED = """
 
 async def keep(notice: Notice) -> bool:
     """Store a verified notice once. True when it is new and there is something to do about it."""
-    to_do = notice.type.startswith("payment_intent.") and notice.reference is not None
-    return bool(await database.fetchval(KEEP, notice.id, notice.type, notice.reference, notice.payload, to_do))
+    about_an_intent = notice.type.startswith("payment_intent.")
+    return bool(
+        await database.fetchval(
+            KEEP, notice.id, notice.type, notice.reference, notice.payload, about_an_intent, notice.payment_id
+        )
+    )
 
 
 def read(raw: bytes, signature: str) -> Notice:

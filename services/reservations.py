@@ -35,9 +35,7 @@ async def hold_tickets(event_id: UUID, *, wish: Wish, request_key: str) -> UUID:
     Raises EventNotFound, EventEnded, NothingChosen, TicketTypeNotOnSale, QuantityOutOfBounds, InsufficientInventory,
     RequestKeyReused, TooBusy.
     """
-    checkout_id = await _turnstile.enter(event_id, HoldRequest(request_key, dict(wish)))
-    assert isinstance(checkout_id, UUID)
-    return checkout_id
+    return await _turnstile.enter(event_id, HoldRequest(request_key, dict(wish)))
 
 
 async def events_with_overdue_holds(limit: int = 200) -> list[UUID]:
@@ -61,7 +59,7 @@ async def _serve(event_id: UUID, requests: list[HoldRequest]) -> list[UUID | Exc
         if granted:
             await _write(event_id, shelf, granted)
     if granted:
-        await live.announce(event_id)
+        live.announce(event_id)
     return outcomes
 
 
@@ -111,4 +109,4 @@ async def _write(event_id: UUID, shelf: Shelf, granted: dict[UUID, HoldRequest])
     await stock.write_reservations(event_id, expires_at, new)
 
 
-_turnstile = Turnstile(_serve)
+_turnstile: Turnstile[HoldRequest, UUID] = Turnstile(_serve)

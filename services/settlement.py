@@ -89,7 +89,7 @@ async def settle(reference: str) -> None:
     for _ in range(MAX_STEPS):
         step, order_id, event_id = await _advance(intent)
         if event_id:
-            await live.announce(event_id)
+            live.announce(event_id)
         if order_id:
             await tickets.issue(order_id)
         if step == Step.NONE:
@@ -113,7 +113,7 @@ async def settle_free(payment_id: UUID) -> None:
             return
         await _set_status(payment_id, PaymentStatus.CAPTURING)
         order_id = await _finalise(case)
-    await live.announce(case.payment["event_id"])
+    live.announce(case.payment["event_id"])
     await tickets.issue(order_id)
 
 

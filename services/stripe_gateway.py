@@ -68,7 +68,14 @@ class StripeGateway:
             subject = event["data"]["object"]
             is_intent = subject.get("object") == "payment_intent"
             reference = subject["id"] if is_intent else subject.get("payment_intent")
-            return Notice(event["id"], event["type"], reference, bool(event["livemode"]), raw.decode())
+            return Notice(
+                id=event["id"],
+                type=event["type"],
+                reference=reference,
+                payment_id=_uuid((subject.get("metadata") or {}).get("payment_id")),
+                livemode=bool(event["livemode"]),
+                payload=raw.decode(),
+            )
         except (stripe.SignatureVerificationError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise NoticeRefused(str(error)) from error
 

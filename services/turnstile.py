@@ -9,6 +9,7 @@ import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from domain.errors import TooBusy
@@ -17,28 +18,29 @@ BATCH = 50
 BOUND = 5_000  # waiting requests for one event; beyond it a buyer is told to try again
 
 
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
+Serve = Callable[[UUID, list[Request]], Awaitable[list[Answer | Exception]]]
+
+
 @dataclass(slots=True)
-class Ask:
+class Ask(Generic[Request, Answer]):
     """One request in the queue. `answer` is set with what serving it returned, or the refusal it raised."""
 
-    request: object
-    answer: asyncio.Future = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    request: Request
+    answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
-Outcome = object | Exception
-Serve = Callable[[UUID, list], Awaitable[list[Outcome]]]
-
-
-class Turnstile:
-    def __init__(self, serve: Serve, *, batch: int = BATCH, bound: int = BOUND) -> None:
+class Turnstile(Generic[Request, Answer]):
+    def __init__(self, serve: Serve[Request, Answer], *, batch: int = BATCH, bound: int = BOUND) -> None:
         """`serve(event_id, requests)` answers a batch: one outcome per request, in the same order."""
         self._serve = serve
         self._batch = batch
         self._bound = bound
-        self._queues: dict[UUID, deque[Ask]] = {}
+        self._queues: dict[UUID, deque[Ask[Request, Answer]]] = {}
         self._tasks: set[asyncio.Task] = set()
 
-    async def enter(self, event_id: UUID, request: object) -> object:
+    async def enter(self, event_id: UUID, request: Request) -> Answer:
         """Wait for one's turn and return the outcome. Raises the refusal, or TooBusy when the queue is full."""
         queue = self._queues.get(event_id)
         if queue is None:
@@ -46,17 +48,17 @@ class Turnstile:
             self._start(event_id, queue)
         if len(queue) >= self._bound:
             raise TooBusy
-        ask = Ask(request)
+        ask: Ask[Request, Answer] = Ask(request)
         queue.append(ask)
         return await ask.answer
 
-    def _start(self, event_id: UUID, queue: deque[Ask]) -> None:
+    def _start(self, event_id: UUID, queue: deque[Ask[Request, Answer]]) -> None:
         # A context of its own: the task must not inherit a transaction from whoever happened to come first.
         task = asyncio.create_task(self._empty(event_id, queue), context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _empty(self, event_id: UUID, queue: deque[Ask]) -> None:
+    async def _empty(self, event_id: UUID, queue: deque[Ask[Request, Answer]]) -> None:
         try:
             while queue:
                 asks = [queue.popleft() for _ in range(min(self._batch, len(queue)))]
@@ -64,7 +66,7 @@ class Turnstile:
         finally:
             del self._queues[event_id]
 
-    async def _serve_batch(self, event_id: UUID, asks: list[Ask]) -> None:
+    async def _serve_batch(self, event_id: UUID, asks: list[Ask[Request, Answer]]) -> None:
         if not asks:
             return
         try:
@@ -81,7 +83,7 @@ class Turnstile:
             _answer(ask, outcome)
 
 
-def _answer(ask: Ask, outcome: Outcome) -> None:
+def _answer(ask: Ask[Request, Answer], outcome: Answer | Exception) -> None:
     if ask.answer.done():  # the buyer has gone; the hold, if any, waits for a retry with the same key
         return
     if isinstance(outcome, Exception):

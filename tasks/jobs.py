@@ -1,5 +1,7 @@
 """Jobs: thin, safe to run twice and at once, without an opinion."""
 
+import asyncio
+
 import structlog
 
 from services import checkout, mail, notices, outbox, reconciliation, reservations, tickets
@@ -10,9 +12,10 @@ DEEDS = {"complete": tickets.issue, "confirmation_mail": mail.send_confirmation}
 
 
 async def expire_holds(_: dict) -> None:
-    for event_id in await reservations.events_with_overdue_holds():
-        released = await checkout.expire_holds(event_id)
-        log.info("holds expired", event_id=str(event_id), tickets=released)
+    overdue = await reservations.events_with_overdue_holds()
+    released = await asyncio.gather(*(checkout.expire_holds(event_id) for event_id in overdue))
+    if any(released):
+        log.info("holds expired", tickets=sum(released))
 
 
 async def handle_notices(_: dict) -> None:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from arq import cron, run_worker
 from arq.connections import ArqRedis, RedisSettings
+from arq.cron import CronJob
 
 import settings as configuration
 from models import database
@@ -11,10 +12,6 @@ from services import gateway, links, live, mail
 from services.logs import set_up_logs
 from services.stripe_gateway import StripeGateway
 from tasks import jobs
-
-EVERY_SECOND = set(range(60))
-EVERY_2_SECONDS = set(range(0, 60, 2))
-EVERY_10_SECONDS = set(range(0, 60, 10))
 
 
 async def start_up(context: dict[str, Any]) -> None:
@@ -38,13 +35,17 @@ async def shut_down(context: dict[str, Any]) -> None:
     await database.close_pool()
 
 
+def every(seconds: int, job: Any) -> CronJob:
+    return cron(job, second=set(range(0, 60, seconds)))
+
+
 class WorkerSettings:
     functions: ClassVar = [jobs.expire_holds, jobs.handle_notices, jobs.drain_outbox, jobs.reconcile]
     cron_jobs: ClassVar = [
-        cron(jobs.expire_holds, second=EVERY_SECOND),
-        cron(jobs.handle_notices, second=EVERY_10_SECONDS),
-        cron(jobs.drain_outbox, second=EVERY_2_SECONDS),
-        cron(jobs.reconcile, second=EVERY_10_SECONDS),
+        every(1, jobs.expire_holds),
+        every(2, jobs.drain_outbox),
+        every(10, jobs.handle_notices),
+        every(10, jobs.reconcile),
     ]
     on_startup = start_up
     on_shutdown = shut_down

@@ -3,16 +3,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import settings as environment
+from arq.connections import ArqRedis
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
 from litestar.types import ControllerRouterHandler
-from redis.asyncio import Redis
-from services import links
-from services import live as announcements
-from settings import Settings
 
+import settings as configuration
 from models import database
+from services import gateway, links
+from services import live as announcements
+from services.logs import set_up_logs
+from services.stripe_gateway import StripeGateway
+from settings import Settings
+from tasks import queue
 from web import assets, errors, health, logs, security, site
 from web.events import EventsController
 from web.live import Hub
@@ -30,11 +33,11 @@ MAX_BODY = 64 * 1024
 
 
 def create_app(settings: Settings | None = None) -> Litestar:
-    settings = settings or environment.load()
+    settings = settings or configuration.load()
     here = _site(settings)
     site.use(here)
     links.use_keys(settings.secret_keys)
-    logs.configure()
+    set_up_logs()
     app = Litestar(
         CONTROLLERS,
         lifespan=[_running(settings)],
@@ -64,16 +67,25 @@ def _running(settings: Settings):  # type: ignore[no-untyped-def]
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         """What lives as long as the process: the pool, Redis, the hub of the live pages."""
-        redis = Redis.from_url(settings.redis_url, socket_connect_timeout=1)
         await database.open_pool(settings.pool_size)
+        redis = ArqRedis.from_url(settings.redis_url, socket_connect_timeout=1)
         announcements.connect(redis)
+        queue.connect(redis)
         health.connect(redis)
+        stripe = StripeGateway(
+            secret_key=settings.stripe_secret_key,
+            api_base=settings.stripe_api_base,
+            webhook_secrets=settings.stripe_webhook_secrets,
+        )
+        gateway.use(stripe)
         hub = app.state.hub = Hub(redis)
         try:
             async with hub:
                 yield
         finally:
             announcements.connect(None)
+            queue.connect(None)
+            await stripe.close()
             await redis.aclose()
             await database.close_pool()
 

@@ -1,7 +1,6 @@
 """One JSON line per request, with an id that the visitor gets back. Addresses appear as their pattern only: a real
 one may contain a secret link."""
 
-import logging
 import re
 import secrets
 import time
@@ -13,20 +12,6 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 REQUEST_ID = re.compile(rb"[A-Za-z0-9_-]{8,64}")
 
 log = structlog.get_logger("web")
-
-
-def configure() -> None:
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.dict_tracebacks,
-            structlog.processors.JSONRenderer(),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        cache_logger_on_first_use=True,
-    )
 
 
 def log_requests(app: ASGIApp) -> ASGIApp:

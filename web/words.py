@@ -1,39 +1,36 @@
-"""How money, dates and counts are said. English, in the event's own time zone."""
+"""How money, dates and counts are said on pages. English; times in the event's own zone, which is named."""
 
+import unicodedata
 from datetime import UTC, datetime, tzinfo
-from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import nh3
 from babel.dates import format_datetime
-from babel.numbers import format_currency
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from domain import money as currencies
-
-LOCALE = "en"
+from domain.money import decimals
+from services.words import LOCALE, exact_money
 
 
 @lru_cache(maxsize=4096)
 def money(minor: int, currency: str) -> str:
-    """€24.00, CHF 24.00, ¥2,400. Agrees with the browser's Intl.NumberFormat("en")."""
-    return format_currency(_major(minor, currency), currency, locale=LOCALE)
+    """€24.00, CHF 24.00, ¥2,400: what the browser's Intl.NumberFormat("en") says too."""
+    return exact_money(minor, currency)
 
 
 @lru_cache(maxsize=4096)
-def money_short(minor: int, currency: str) -> str:
-    """Without cents where there are none: €24. A price of nothing is “Free”."""
-    if minor == 0:
-        return "Free"
-    full = money(minor, currency)
-    decimals = currencies.decimals(currency)
-    return full.removesuffix("." + "0" * decimals) if decimals else full
+def price(minor: int, currency: str) -> str:
+    """The price of a ticket: €24.00, or “Free”."""
+    return exact_money(minor, currency) if minor else "Free"
 
 
-def _major(minor: int, currency: str) -> Decimal:
-    return Decimal(minor).scaleb(-currencies.decimals(currency))
+@lru_cache(maxsize=4096)
+def round_price(minor: int, currency: str) -> str:
+    """For a card, without cents where there are none: €24."""
+    digits = decimals(currency)
+    return price(minor, currency).removesuffix("." + "0" * digits) if digits else price(minor, currency)
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -41,9 +38,15 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def fold(text: str) -> str:
+    """Lower case and without accents, as a search compares."""
+    decomposed = unicodedata.normalize("NFD", text)
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
+
+
 @lru_cache(maxsize=512)
 def zone(name: str) -> tzinfo:
-    """The named zone; UTC for a name that this machine does not know, said as such."""
+    """The named zone; UTC for a name that this machine does not know."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -52,17 +55,47 @@ def zone(name: str) -> tzinfo:
 
 def when(moment: datetime, timezone: str) -> str:
     """Fri 11 Dec · 19:30"""
-    return _format(moment, timezone, "EEE d MMM · HH:mm")
+    return _say(moment, timezone, "EEE d MMM '·' HH:mm")
 
 
-def when_long(moment: datetime, timezone: str) -> str:
+def when_in_words(moment: datetime, timezone: str) -> str:
+    """Mon 30 Nov, 10:00"""
+    return _say(moment, timezone, "EEE d MMM, HH:mm")
+
+
+def day(moment: datetime, timezone: str) -> str:
     """Friday 11 December 2026"""
-    return _format(moment, timezone, "EEEE d MMMM y")
+    return _say(moment, timezone, "EEEE d MMMM y")
+
+
+def short_day(moment: datetime, timezone: str) -> str:
+    """Fri 11 Dec 2026"""
+    return _say(moment, timezone, "EEE d MMM y")
+
+
+def month(moment: datetime, timezone: str) -> tuple[str, str]:
+    """("December", "2026")"""
+    return _say(moment, timezone, "LLLL"), _say(moment, timezone, "y")
 
 
 def clock(moment: datetime, timezone: str) -> str:
     """19:30"""
-    return _format(moment, timezone, "HH:mm")
+    return _say(moment, timezone, "HH:mm")
+
+
+def zone_name(moment: datetime, timezone: str) -> str:
+    """What the clocks there are called at that moment: CET, CEST, UTC+04."""
+    name = moment.astimezone(zone(timezone)).tzname() or "UTC"
+    return f"UTC{name}" if name[0] in "+-" else name
+
+
+def span(start: datetime, end: datetime | None, timezone: str) -> str:
+    """Starts 19:30, ends 20:45; over midnight or longer with the day it ends."""
+    if end is None:
+        return f"Starts {clock(start, timezone)}"
+    if short_day(start, timezone) == short_day(end, timezone):
+        return f"Starts {clock(start, timezone)}, ends {clock(end, timezone)}"
+    return f"Starts {clock(start, timezone)}, ends {when_in_words(end, timezone)}"
 
 
 def iso(moment: datetime, timezone: str) -> str:
@@ -70,19 +103,27 @@ def iso(moment: datetime, timezone: str) -> str:
     return moment.astimezone(zone(timezone)).isoformat(timespec="seconds")
 
 
-def _format(moment: datetime, timezone: str, pattern: str) -> str:
+def _say(moment: datetime, timezone: str, pattern: str) -> str:
     return format_datetime(moment.astimezone(zone(timezone)), pattern, locale=LOCALE)
 
 
-_markdown = MarkdownIt("commonmark", {"html": False, "linkify": False})
-SAFE_TAGS = {"p", "br", "strong", "em", "ul", "ol", "li", "blockquote", "h2", "h3", "h4", "a", "hr", "code"}
+_markdown = MarkdownIt("commonmark", {"html": False})
+# The page has its h1 and h2: an organiser's headings begin below them.
+HEADINGS = {"h1": "h3", "h2": "h3", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
+SAFE_TAGS = {"p", "br", "strong", "em", "ul", "ol", "li", "blockquote", "h3", "h4", "a", "hr", "code", "pre"}
 
 
 @lru_cache(maxsize=256)
 def markdown(text: str) -> Markup:
-    """An organiser's text as safe HTML: no raw HTML, images or scripts, links that give nothing away."""
+    """An organiser's text as safe HTML: no raw HTML, pictures or scripts, and links that tell nobody where from."""
+    tokens = _markdown.parse(text)
+    for token in tokens:
+        token.tag = HEADINGS.get(token.tag, token.tag)
     html = nh3.clean(
-        _markdown.render(text), tags=SAFE_TAGS, attributes={"a": {"href"}}, url_schemes={"https", "http", "mailto"},
+        _markdown.renderer.render(tokens, _markdown.options, {}),
+        tags=SAFE_TAGS,
+        attributes={"a": {"href"}},
+        url_schemes={"https", "http", "mailto"},
         link_rel="nofollow ugc noopener noreferrer",
     )
-    return Markup(html)  # noqa: S704 - cleaned above
+    return Markup(html)

@@ -95,6 +95,7 @@ class Courier:
         self.outbox = outbox
         self.url = url
         self.secret = secret
+        self.failing = False
         self.client: httpx.AsyncClient | None = None
         self.under_way: dict[int, asyncio.Task[None]] = {}
 
@@ -148,7 +149,15 @@ class Courier:
             self.outbox.delivered(delivery_id, event_id)
         else:
             self.outbox.failed(delivery_id, problem, time.time())
-            log.info("webhook %s not delivered: %s", event_id, problem)
+        self._say_once(problem)
+
+    def _say_once(self, problem: str | None) -> None:
+        """One line when deliveries begin to fail and one when they work again, not one per attempt."""
+        if problem and not self.failing:
+            log.warning("webhooks are not accepted (%s); they are kept and tried again", problem)
+        if self.failing and not problem:
+            log.warning("webhooks are accepted again")
+        self.failing = problem is not None
 
     async def _attempt(self, event_id: str) -> str | None:
         event = self.outbox.store.get(event_id, "event")
