@@ -15,9 +15,6 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# As a script our own folder would come first, and its redis.py would be everybody's redis.
-sys.path[0] = str(ROOT)
-
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMP = VENV / "foyer-requirements"
@@ -292,4 +289,6 @@ def install_browser() -> str | None:
 
 
 if __name__ == "__main__":
+    # As a script our own folder comes first, and its redis.py would be everybody's redis.
+    sys.path[0] = str(ROOT)
     main()

@@ -42,6 +42,8 @@ OPENED = """
     WHERE id = $1 AND status = 'CREATING'
 """
 
+UNSETTLED = "SELECT reference FROM payment WHERE checkout_id = $1 AND status IN ('OPEN', 'CAPTURING', 'VOIDING')"
+
 OVERDUE_WITH_PAYMENT = """
     SELECT DISTINCT p.reference FROM reservation AS r JOIN payment AS p ON p.checkout_id = r.checkout_id
     WHERE r.event_id = $1 AND r.status = 'ACTIVE' AND r.expires_at <= clock_timestamp() AND p.status = 'OPEN'
@@ -82,6 +84,16 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
     await settlement.settle(intent.reference)
     # Either it is an order now, which says so, or that intent is dead and a new one may be made.
     return await start_payment(checkout_id)
+
+
+async def ask_about_payment(checkout_id: UUID) -> None:
+    """Bring the payment of this checkout, if there is one, as far as it can go: its buyer waits for no notice.
+
+    Raises OutcomeUnknown.
+    """
+    reference = await database.fetchval(UNSETTLED, checkout_id)
+    if reference:
+        await settlement.settle(reference)
 
 
 async def give_back(checkout_id: UUID) -> None:

@@ -84,9 +84,7 @@ async def stripe(stripe_url: str) -> AsyncIterator["StripeSandbox"]:
     async with httpx.AsyncClient(base_url=stripe_url) as client:
         sandbox = StripeSandbox(client)
         await sandbox.reset()
-        ours = StripeGateway(
-            secret_key=SANDBOX_SECRET_KEY, api_base=stripe_url, webhook_secrets=(WEBHOOK_SECRET,)
-        )
+        ours = StripeGateway(secret_key=SANDBOX_SECRET_KEY, api_base=stripe_url, webhook_secrets=(WEBHOOK_SECRET,))
         gateway.use(ours)
         yield sandbox
         await ours.close()
@@ -187,3 +185,8 @@ async def until(condition, *, patience: float = 10.0) -> None:
             if await answer if asyncio.iscoroutine(answer) else answer:
                 return
             await asyncio.sleep(0.02)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Journeys last: they share the database with a running shop, which must not see it emptied."""
+    items.sort(key=lambda item: "journeys" in item.path.parts)

@@ -1,7 +1,11 @@
 """The composition root of the web: settings in, one Litestar application out."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from arq.connections import ArqRedis
 from litestar import Litestar
@@ -63,7 +67,7 @@ def _site(settings: Settings) -> Site:
     )
 
 
-def _running(settings: Settings):  # type: ignore[no-untyped-def]
+def _running(settings: Settings) -> Any:
     @asynccontextmanager
     async def running(app: Litestar) -> AsyncIterator[None]:
         """What lives as long as the process: the pool, Redis, the hub of the live pages."""
@@ -81,7 +85,8 @@ def _running(settings: Settings):  # type: ignore[no-untyped-def]
         hub = app.state.hub = Hub(redis)
         try:
             async with hub:
-                yield
+                with _ending_streams_on_signal(hub):
+                    yield
         finally:
             announcements.connect(None)
             queue.connect(None)
@@ -90,3 +95,28 @@ def _running(settings: Settings):  # type: ignore[no-untyped-def]
             await database.close_pool()
 
     return running
+
+
+@contextmanager
+def _ending_streams_on_signal(hub: Hub) -> Iterator[None]:
+    """The server waits for open answers before it tells us that it ends: live streams must hear it from the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: Any) -> None:
+        loop.call_soon_threadsafe(hub.end_streams)
+        then = before[signal.Signals(number)]
+        if callable(then):
+            then(number, frame)
+
+    for number, then in before.items():
+        if callable(then):
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, then in before.items():
+            signal.signal(number, then)

@@ -72,8 +72,6 @@ def _asset(name: str, body: bytes) -> Asset:
     digest = hashlib.blake2s(body, digest_size=5).hexdigest()
     stem, dot, suffix = name.rpartition(".")
     media_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-    if media_type.startswith("text/"):
-        media_type += "; charset=utf-8"
     return Asset(
         body=body,
         gzipped=gzip.compress(body, 9, mtime=0) if f".{suffix}" in SHRINKS else None,

@@ -23,6 +23,7 @@ from domain.errors import (
 )
 from web import rendering
 from web.rendering import is_htmx
+from web.security import BACKGROUND
 
 REFUSALS: dict[type[Refusal], tuple[int, str]] = {
     EventNotFound: (404, "refusals/event_not_found.html"),
@@ -79,9 +80,17 @@ def _show(request: Request, status: int, template: str, **values: Any) -> Respon
     headers = {"Cache-Control": "no-store", "Vary": "HX-Request"}
     if status in RETRY_AFTER:
         headers["Retry-After"] = RETRY_AFTER[status]
+    if _asked_by_page(request):
+        return Response("", status_code=status, headers=headers, media_type="text/html")
     layout = "refusals/_toast.swap.html" if is_htmx(request) else "refusals/_page.html"
     values |= {"layout": layout, "status": status, "phrase": HTTPStatus(status).phrase}
     return rendering.page(request, template, status_code=status, headers=headers, **values)
+
+
+def _asked_by_page(request: Request) -> bool:
+    """A poll or a stream, which nobody pressed a button for."""
+    handler = request.scope.get("route_handler")
+    return bool(handler and handler.opt.get(BACKGROUND))
 
 
 HANDLERS: Any = {Refusal: show_refusal, HTTPException: show_http_error, Exception: show_failure}

@@ -1,6 +1,238 @@
-from litestar import Controller, Request, Response, get
-from web import rendering
+"""The browse side of the shop: the list, the event page, holding tickets, and what keeps both pages live."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from litestar import Controller, Request, Response, get, post
+from litestar.response import Stream
+
+from domain.errors import EventNotFound, Refusal, RequestKeyReused
+from domain.events import is_over
+from domain.money import decimals
+from models import programme, stock
+from models.stock import Shelf
+from services import links, reservations
+from web import answers, calendar, covers, forms, listing, own_hold, rendering, words
+from web.availability import Answers, Availability, availability, changes_in, event_pill
+from web.live import Hub, Seen, TooManyStreams
+from web.security import BACKGROUND, QUIET
+from web.structured import structured_data
+
+LIVE = {QUIET: True, BACKGROUND: True, "no_compression": True}
+LIST = "programme"
+
+
 class EventsController(Controller):
+    include_in_schema = False
+
     @get("/")
     async def index(self, request: Request) -> Response[str]:
-        return rendering.page(request, "events/index.html", nav="events")
+        search = listing.read_search(request)
+        found = await listing.find(search)
+        if rendering.is_htmx(request):
+            headers = {"HX-Replace-Url": search.address(page=search.page)}
+            return rendering.fragment("events/_results.html", headers=headers, search=search, programme=found)
+        return rendering.page(
+            request,
+            "events/index.html",
+            headers={"Vary": "HX-Request", "Cache-Control": "no-cache"},
+            nav="events",
+            search=search,
+            programme=found,
+            whens=listing.WHENS.items(),
+            cities=await programme.cities(),
+            since=f"{found.as_of:.6f}",
+        )
+
+    @get("/live", opt=LIVE)
+    async def live_list(self, request: Request) -> Response[Any]:
+        since = _moment(request.headers.get("last-event-id")) or _moment(request.query_params.get("since"))
+        return _stream(request, LIST, _look_at_list, since=since)
+
+    @get("/events/{slug:str}")
+    async def show(self, request: Request, slug: str) -> Response[str]:
+        event = await _published(slug)
+        return await _page(request, event, await _shelf(event["id"]))
+
+    @get("/events/{slug:str}/live", opt=LIVE)
+    async def live_event(self, request: Request, slug: str) -> Response[Any]:
+        event = await _published(slug)
+        return _stream(request, event["id"], partial(_look_at_event, event))
+
+    @get("/events/{slug:str}/availability", opt={QUIET: True, BACKGROUND: True})
+    async def poll(self, request: Request, slug: str) -> Response[str]:
+        event = await _published(slug)
+        shelf = await _shelf(event["id"])
+        return rendering.fragment("events/poll.swap.html", **await _parts(request, event, shelf))
+
+    @post("/events/{slug:str}/checkouts", status_code=303)
+    async def hold(self, request: Request, slug: str) -> Response[Any]:
+        """Hold what was chosen, or say in the form why not."""
+        event = await _published(slug)
+        form = forms.read_wish(await request.form())
+        if form.problems:
+            return await _refuse(request, event, 422, answers.answer_problems(form))
+        try:
+            checkout_id = await _hold(event["id"], form)
+        except tuple(answers.STATUS) as refusal:
+            return await _answer(request, event, form, refusal)
+        token = links.checkout_token(checkout_id)
+        response = rendering.redirect(request, f"/checkouts/{token}")
+        response.cookies.append(own_hold.remember(token))
+        return response
+
+    @get("/events/{slug:str}/calendar.ics")
+    async def calendar_file(self, slug: str) -> Response[bytes]:
+        return calendar.invitation(await _published(slug), url=f"/events/{slug}")
+
+    @get("/events/{slug:str}/cover.svg", sync_to_thread=False, opt={QUIET: True})
+    def cover(self, slug: str) -> Response[bytes]:
+        return covers.svg_response(slug)
+
+
+async def _published(slug: str) -> dict[str, Any]:
+    event = await programme.published(slug)
+    if event is None:
+        raise EventNotFound
+    return event
+
+
+async def _shelf(event_id: UUID) -> Shelf:
+    shelf = (await stock.look([event_id])).get(event_id)
+    if shelf is None:
+        raise EventNotFound
+    return shelf
+
+
+async def _hold(event_id: UUID, form: forms.WishForm) -> UUID:
+    """A key that already stands for another wish (an old page out of the browser's memory) gets a spare one."""
+    try:
+        return await reservations.hold_tickets(event_id, wish=form.wish, request_key=form.request_key)
+    except RequestKeyReused:
+        return await reservations.hold_tickets(event_id, wish=form.wish, request_key=form.spare_key())
+
+
+async def _answer(request: Request, event: Mapping[str, Any], form: forms.WishForm, refusal: Refusal) -> Response[str]:
+    shelf = await _shelf(event["id"])
+    said = answers.answer_refusal(refusal, form, shelf, event["timezone"])
+    return await _refuse(request, event, answers.STATUS[type(refusal)], said, shelf=shelf, key=form.request_key)
+
+
+async def _refuse(
+    request: Request,
+    event: Mapping[str, Any],
+    status: int,
+    said: Answers,
+    *,
+    shelf: Shelf | None = None,
+    key: str | None = None,
+) -> Response[str]:
+    """The form again, with everything that was typed. Nothing is held, so the page may go on using its key."""
+    shelf = shelf or await _shelf(event["id"])
+    headers = {"Retry-After": "3"} if status == 503 else {}
+    if rendering.is_htmx(request):
+        parts = await _parts(request, event, shelf, said)
+        return rendering.fragment("events/refused.swap.html", status_code=status, headers=headers, **parts)
+    return await _page(request, event, shelf, said, status=status, headers=headers, key=key)
+
+
+async def _page(
+    request: Request,
+    event: Mapping[str, Any],
+    shelf: Shelf,
+    said: Answers | None = None,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    key: str | None = None,
+) -> Response[str]:
+    parts = await _parts(request, event, shelf, said)
+    shown: Availability = parts["a"]
+    start, timezone = event["start_date"], event["timezone"]
+    # A page with the visitor's own hold in it is theirs alone.
+    caching = "no-store" if parts["hold"] else "no-cache"
+    return rendering.page(
+        request,
+        "events/show.html",
+        status_code=status,
+        headers={"Cache-Control": caching, "Vary": "Cookie, HX-Request", **(headers or {})},
+        **parts,
+        event=event,
+        hue=covers.hue(event["slug"]),
+        over=is_over(start_date=start, end_date=event["end_date"], now=shelf.now),
+        times=words.span(start, event["end_date"], timezone),
+        zone_name=words.zone_name(start, timezone),
+        zone_offset=words.zone_offset(start, timezone),
+        blurb=_blurb(event, shown),
+        limits=_limits(shown),
+        decimals=decimals(event["currency"]),
+        request_key=key or forms.new_request_key(),
+        structured_data=structured_data(event, shown),
+    )
+
+
+async def _parts(
+    request: Request, event: Mapping[str, Any], shelf: Shelf, said: Answers | None = None
+) -> dict[str, Any]:
+    """What changes while the page is open."""
+    own = await own_hold.own_hold(request, event["id"])
+    return {"a": availability(event, shelf, said), "timezone": event["timezone"], **own_hold.shown(own)}
+
+
+def _stream(request: Request, key: Any, look: Any, *, since: float | None = None) -> Response[Any]:
+    hub: Hub = request.app.state.hub
+    try:
+        body = hub.stream(key, look, since=since)
+    except TooManyStreams:
+        return Response(None, status_code=503, headers={"Retry-After": "5", "Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(body, media_type="text/event-stream", headers=headers)
+
+
+async def _look_at_event(event: dict[str, Any], _: set[UUID] | None) -> dict[UUID, Seen]:
+    """One event for its open pages. Taken off sale, it says so."""
+    shelf = await _shelf(event["id"])
+    fresh = await programme.published(event["slug"])
+    shown = availability(fresh or event, shelf)
+    body = rendering.render("events/live.swap.html", a=shown)
+    return {event["id"]: Seen(body, shelf.now.timestamp(), changes_in(shelf))}
+
+
+async def _look_at_list(changed: set[UUID] | None) -> dict[UUID, Seen]:
+    """The pills on the cards of the list: those that changed, or all."""
+    ids = [e.id for e in await programme.upcoming()] if changed is None else list(changed)
+    shelves = await stock.look(ids)
+    zones = {row["id"]: row["timezone"] for row in await programme.cards(list(shelves))}
+    seen = {}
+    for event_id, shelf in shelves.items():
+        pill = event_pill(shelf, zones[event_id])
+        body = rendering.render("events/pill.swap.html", id=f"avail-{event_id}", level=pill.level, words=pill.words)
+        seen[event_id] = Seen(body, shelf.now.timestamp(), changes_in(shelf))
+    return seen
+
+
+def _blurb(event: Mapping[str, Any], shown: Availability) -> str:
+    """What a link to the event says where it is shared."""
+    when = words.when_in_words(event["start_date"], event["timezone"])
+    where = event["location"] or event["city"]
+    return " · ".join(part for part in (event["summary"], when, where) if part)
+
+
+def _limits(shown: Availability) -> str:
+    largest = {row.largest for row in shown.rows}
+    if len(largest) == 1:
+        said = f"Up to {words.plural(largest.pop(), 'ticket')} of each type per order."
+    else:
+        said = "Per order: " + ", ".join(f"up to {row.largest} {row.name}" for row in shown.rows) + "."
+    minimums = [f"{row.name} from {row.smallest} on" for row in shown.rows if row.smallest > 1]
+    return " ".join([said, *([f"Sold {', '.join(minimums)}."] if minimums else []), "No fees are added."])
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        moment = float(text or "")
+    except ValueError:
+        return None
+    return moment if 0 < moment < 1e12 else None

@@ -30,9 +30,7 @@ def fragment(
 ) -> Response[str]:
     """The part of a page that an htmx request swaps in."""
     all_headers = {"Vary": "HX-Request", "Cache-Control": "no-store", **(headers or {})}
-    return Response(
-        render(template, **values), media_type=MediaType.HTML, status_code=status_code, headers=all_headers
-    )
+    return Response(render(template, **values), media_type=MediaType.HTML, status_code=status_code, headers=all_headers)
 
 
 def render(template: str, **values: Any) -> str:
@@ -70,9 +68,10 @@ def _environment() -> Environment:
     env.globals.update(asset=assets.url, site=site.here, plural=words.plural)
     env.filters.update(
         money=words.money,
-        money_short=words.money_short,
+        price=words.price,
         when=words.when,
-        when_long=words.when_long,
+        day=words.day,
+        short_day=words.short_day,
         clock=words.clock,
         iso=words.iso,
         markdown=words.markdown,

@@ -10,8 +10,10 @@ from web.site import Site
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 STRIPE = "https://js.stripe.com"
 # Route options: opt={"personal": True} on pages behind a secret link, {"payment": True} on the page that pays,
-# {"any_origin": True} on doors that machines use, {"quiet": True} for what is not worth a log line.
-PERSONAL, PAYMENT, ANY_ORIGIN, QUIET = "personal", "payment", "any_origin", "quiet"
+# {"any_origin": True} on doors that machines use, {"quiet": True} for what is not worth a log line,
+# {"background": True} for what a page asks by itself: its failures are answered without a word.
+PERSONAL, PAYMENT, ANY_ORIGIN = "personal", "payment", "any_origin"
+QUIET, BACKGROUND = "quiet", "background"
 
 POLICY: dict[str, tuple[str, ...]] = {
     "default-src": ("'none'",),
@@ -25,10 +27,6 @@ POLICY: dict[str, tuple[str, ...]] = {
     "base-uri": ("'none'",),
     "frame-ancestors": ("'none'",),
 }
-
-
-def headers_for(site: Site) -> "Headers":
-    return Headers(site)
 
 
 class Headers:

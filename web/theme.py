@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 from litestar import Request, Response, post
 from litestar.datastructures import Cookie
 
+from web import site
 from web.rendering import theme_of
 
 A_YEAR = 365 * 24 * 3600
@@ -14,7 +15,7 @@ A_YEAR = 365 * 24 * 3600
 def switch_theme(request: Request) -> Response[None]:
     """Without JavaScript: turn the theme over and go back to where the visitor was."""
     theme = "light" if theme_of(request) == "dark" else "dark"
-    cookie = Cookie("theme", theme, max_age=A_YEAR, path="/", samesite="lax", secure=request.url.scheme == "https")
+    cookie = Cookie("theme", value=theme, max_age=A_YEAR, samesite="lax", secure=site.here().secure)
     return Response(None, status_code=303, headers={"Location": _way_back(request)}, cookies=[cookie])
 
 

@@ -1,5 +1,6 @@
 """How money, dates and counts are said on pages. English; times in the event's own zone, which is named."""
 
+import re
 import unicodedata
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -13,17 +14,19 @@ from markupsafe import Markup
 from domain.money import decimals
 from services.words import LOCALE, exact_money
 
+CODE_BEFORE_DIGIT = re.compile(r"[A-Z]{3}(?=\d)")
+
 
 @lru_cache(maxsize=4096)
 def money(minor: int, currency: str) -> str:
-    """€24.00, CHF 24.00, ¥2,400: what the browser's Intl.NumberFormat("en") says too."""
-    return exact_money(minor, currency)
+    """€24.00, CHF 24.00, ¥2,400: what the browser's Intl.NumberFormat("en") says too, which Babel does not quite."""
+    return CODE_BEFORE_DIGIT.sub("\\g<0>\N{NO-BREAK SPACE}", exact_money(minor, currency))
 
 
 @lru_cache(maxsize=4096)
 def price(minor: int, currency: str) -> str:
     """The price of a ticket: €24.00, or “Free”."""
-    return exact_money(minor, currency) if minor else "Free"
+    return money(minor, currency) if minor else "Free"
 
 
 @lru_cache(maxsize=4096)
@@ -87,6 +90,12 @@ def zone_name(moment: datetime, timezone: str) -> str:
     """What the clocks there are called at that moment: CET, CEST, UTC+04."""
     name = moment.astimezone(zone(timezone)).tzname() or "UTC"
     return f"UTC{name}" if name[0] in "+-" else name
+
+
+def zone_offset(moment: datetime, timezone: str) -> int:
+    """Minutes ahead of UTC: a visitor whose clock says the same need not be told the zone."""
+    offset = moment.astimezone(zone(timezone)).utcoffset()
+    return int(offset.total_seconds() // 60) if offset else 0
 
 
 def span(start: datetime, end: datetime | None, timezone: str) -> str:

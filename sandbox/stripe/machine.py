@@ -32,7 +32,7 @@ class Machine:
         self.clock = clock
         self.store = Store(state / "stripe.sqlite3")
         self.outbox = Outbox(self.store, open=bool(webhook_url))
-        self.courier = Courier(self.outbox, url=webhook_url or "", secret=webhook_secret)
+        self.courier = Courier(self.outbox, url=webhook_url or "", secret=webhook_secret, clock=clock)
         self.keys = Keys(self.store)
         self.faults = Faults()
         self.calls: deque[Json] = deque(maxlen=CALLS_KEPT)

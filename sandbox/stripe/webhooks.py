@@ -1,6 +1,6 @@
 """Signed notices to the shop, kept until the shop has said 2xx.
 
-Every attempt carries a new timestamp and signature; failures are tried again after 0.5, 1, 2 … 60 seconds, for three
+Every attempt carries a new timestamp and signature; failures are tried again after 0.25, 0.5, 1 … 60 seconds, for three
 days. What is undelivered when the process dies is delivered by the next one.
 """
 
@@ -9,8 +9,7 @@ import hashlib
 import hmac
 import json
 import logging
-import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 Mode = Literal["deliver", "drop", "hold", "duplicate"]
 AT_ONCE = 8
 PATIENCE = 10.0
+FIRST_PAUSE = 0.25
 LONGEST_PAUSE = 60.0
 GIVE_UP_AFTER = 3 * 24 * 3600
 log = logging.getLogger("sandbox.webhooks")
@@ -75,7 +75,7 @@ class Outbox:
 
     def failed(self, delivery_id: int, problem: str, now: float) -> None:
         row = self.store.db.execute("SELECT attempts FROM deliveries WHERE id = ?", (delivery_id,)).fetchone()
-        pause = min(LONGEST_PAUSE, 0.5 * 2 ** min(row[0], 10)) if row else 0
+        pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(row[0], 10)) if row else 0
         self.store.db.execute(
             "UPDATE deliveries SET attempts = attempts + 1, due = ?, problem = ? WHERE id = ?",
             (now + pause, problem, delivery_id),
@@ -91,8 +91,9 @@ class Outbox:
 class Courier:
     """Carries the outbox to one address, a few notices at a time."""
 
-    def __init__(self, outbox: Outbox, *, url: str, secret: str) -> None:
+    def __init__(self, outbox: Outbox, *, url: str, secret: str, clock: Callable[[], float]) -> None:
         self.outbox = outbox
+        self.clock = clock
         self.url = url
         self.secret = secret
         self.failing = False
@@ -120,7 +121,7 @@ class Courier:
         return len(held)
 
     def _start_due(self) -> None:
-        for delivery_id, event_id in self.outbox.due(time.time(), AT_ONCE):
+        for delivery_id, event_id in self.outbox.due(self.clock(), AT_ONCE):
             if delivery_id not in self.under_way and len(self.under_way) < AT_ONCE:
                 task = asyncio.create_task(self._carry(delivery_id, event_id))
                 self.under_way[delivery_id] = task
@@ -134,7 +135,7 @@ class Courier:
         """Until something is queued, something lands, or the next retry is due."""
         busy = len(self.under_way) >= AT_ONCE
         due = None if busy else self.outbox.next_due(besides=self.under_way)
-        pause = None if due is None else max(0.0, due - time.time())
+        pause = None if due is None else max(0.0, due - self.clock())
         try:
             await asyncio.wait_for(self.outbox.wake.wait(), pause)
         except TimeoutError:
@@ -148,7 +149,7 @@ class Courier:
         if problem is None:
             self.outbox.delivered(delivery_id, event_id)
         else:
-            self.outbox.failed(delivery_id, problem, time.time())
+            self.outbox.failed(delivery_id, problem, self.clock())
         self._say_once(problem)
 
     def _say_once(self, problem: str | None) -> None:
@@ -170,7 +171,7 @@ class Courier:
             headers={
                 "Content-Type": "application/json; charset=utf-8",
                 "User-Agent": "Stripe/1.0 (sandbox)",
-                "Stripe-Signature": sign(body, self.secret, int(time.time())),
+                "Stripe-Signature": sign(body, self.secret, int(self.clock())),
             },
         )
         return None if answer.is_success else f"answered {answer.status_code}"

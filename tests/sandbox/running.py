@@ -30,6 +30,8 @@ class Sandbox:
     port: int = field(default_factory=lambda: free_port())
     smtp_port: int = field(default_factory=lambda: free_port())
     process: subprocess.Popen[bytes] | None = None
+    http: httpx.Client = field(default_factory=lambda: httpx.Client(trust_env=False))
+    _clients: dict[tuple[str, float], stripe.StripeClient] = field(default_factory=dict)
 
     @property
     def url(self) -> str:
@@ -55,31 +57,33 @@ class Sandbox:
             self.process.send_signal(signal.SIGKILL)
             self.process.wait()
 
-    def stripe(self, *, retries: int = 0, timeout: float = 10) -> stripe.StripeClient:
-        return stripe.StripeClient(
-            SECRET_KEY,
-            base_addresses={"api": self.url},
-            http_client=stripe.HTTPXClient(timeout=timeout),
-            max_network_retries=retries,
-        )
+    def stripe(self, *, key: str = SECRET_KEY, timeout: float = 10) -> stripe.StripeClient:
+        if (key, timeout) not in self._clients:
+            self._clients[key, timeout] = stripe.StripeClient(
+                key,
+                base_addresses={"api": self.url},
+                http_client=stripe.HTTPXClient(timeout=timeout),
+                max_network_retries=0,
+            )
+        return self._clients[key, timeout]
 
     def post(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = httpx.post(f"{self.url}/_sandbox/{path}", json=body, trust_env=False)
+        answer = self.http.post(f"{self.url}/_sandbox/{path}", json=body)
         answer.raise_for_status()
         return dict(answer.json())
 
     def state_now(self) -> dict[str, Any]:
-        return dict(httpx.get(f"{self.url}/_sandbox/state", trust_env=False).json())
+        return dict(self.http.get(f"{self.url}/_sandbox/state").json())
 
     def as_page(self, path: str, **fields: str) -> httpx.Response:
         """A call that Stripe.js would make from a buyer's browser."""
         fields = {"key": PUBLISHABLE_KEY, **fields}
-        return httpx.post(f"{self.url}/v1/payment_intents/{path}", data=fields, trust_env=False)
+        return self.http.post(f"{self.url}/v1/payment_intents/{path}", data=fields)
 
     def _healthy(self) -> bool:
         assert self.process is None or self.process.poll() is None, "the sandbox ended at once"
         try:
-            return httpx.get(f"{self.url}/_sandbox/health", trust_env=False).status_code == 200
+            return self.http.get(f"{self.url}/_sandbox/health").status_code == 200
         except httpx.TransportError:
             return False
 

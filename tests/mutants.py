@@ -1,0 +1,67 @@
+"""Mutants: the house with one guard taken out. A test that still passes against one proves nothing.
+
+Two ways to make one: send other SQL than was written, or take a wall out of a database made for the purpose.
+"""
+
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from models import database
+
+SCHEMA = Path(database.__file__).with_name("migrations") / "box_office.sql"
+
+# The walls that more than one mutant has to take out.
+OVERSELL_CHECKS = (
+    "ALTER TABLE event DROP CONSTRAINT event_never_oversold",
+    "ALTER TABLE ticket_type DROP CONSTRAINT ticket_type_never_oversold",
+)
+NO_EVENT_LOCK = ("FOR NO KEY UPDATE", "")
+
+
+@contextmanager
+def sql(old: str, new: str) -> Iterator[None]:
+    """Every statement with `old` in it is sent with `new` in its place. A mutant that nobody meets is an error."""
+    honest, met = database._run, 0
+
+    async def send(method: str, statement: str, *args: Any) -> Any:
+        nonlocal met
+        met += old in statement
+        return await honest(method, statement.replace(old, new), *args)
+
+    with patch.object(database, "_run", send):
+        yield
+        assert met, f"no statement contains {old!r}: this mutant changes nothing"
+
+
+@asynccontextmanager
+async def database_after(*alterations: str) -> AsyncIterator[None]:
+    """Our models live in an empty database of its own meanwhile, in which `alterations` were made."""
+    engine, name = database.engine(), f"mutant_{uuid.uuid4().hex[:12]}"
+    home = engine.pool
+    await home.execute(f"CREATE DATABASE {name}")
+    try:
+        with patch.dict(engine.config, dsn=engine.config["dsn"].rsplit("/", 1)[0] + f"/{name}"):
+            await _lay_out(alterations)
+            engine.pool = None
+            await database.open_pool(10)
+            try:
+                yield
+            finally:
+                await database.close_pool()
+    finally:
+        engine.pool = home
+        await home.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _lay_out(alterations: tuple[str, ...]) -> None:
+    connection = await database.engine().get_new_connection()
+    try:
+        await connection.execute(SCHEMA.read_text())
+        for alteration in alterations:
+            await connection.execute(alteration)
+    finally:
+        await connection.close()

@@ -1,0 +1,245 @@
+"""What is left, in words: the one place that turns stock into what a buyer reads (list, event page, live pushes).
+
+Times are the event's own. Numbers are advisory: the hold decides.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from domain.events import EventStatus, Sale, is_over, sale_of
+from domain.inventory import (
+    EventStock,
+    Level,
+    TypeStock,
+    available_to_customer,
+    event_remaining,
+    level,
+    ticket_type_remaining,
+)
+from models.stock import Shelf
+from web import words
+
+# Above this a number is no news.
+COUNTED = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """Availability as a shape and words."""
+
+    level: Level
+    words: str
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Why something could not be held, said where it belongs. `takes`: suggestions as (form value, label)."""
+
+    title: str
+    text: str = ""
+    takes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One ticket type on the event page. `chosen` is what the buyer typed, kept as it was."""
+
+    id: UUID
+    name: str
+    description: str
+    price: int
+    pill: Pill
+    smallest: int
+    largest: int
+    chosen: str
+    answer: Answer | None
+    opens_at: datetime | None = None
+
+    @property
+    def quantity(self) -> int:
+        """How many are chosen; a number that is none counts as none."""
+        return int(self.chosen) if self.chosen.isascii() and self.chosen.isdecimal() else 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.pill.level in (Level.PLENTY, Level.FEW)
+
+    @property
+    def most(self) -> int:
+        """What the stepper goes up to."""
+        return min(self.largest, self.pill.left) if self.is_open else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """All that `_availability.html` is given."""
+
+    slug: str
+    currency: str
+    timezone: str
+    pill: Pill
+    rows: tuple[Row, ...]
+    on_sale: bool
+    answer: Answer | None = None
+
+    @property
+    def total(self) -> int:
+        return sum(row.price * row.quantity for row in self.rows)
+
+    @property
+    def count(self) -> int:
+        return sum(row.quantity for row in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a refused form gets back: what was typed, one answer for the whole, one per ticket type."""
+
+    typed: Mapping[UUID, str] = field(default_factory=dict)
+    whole: Answer | None = None
+    by_type: Mapping[UUID, Answer] = field(default_factory=dict)
+
+
+def availability(event: Mapping[str, Any], shelf: Shelf, answers: Answers | None = None) -> Availability:
+    """`event` is a row of models.programme.published."""
+    answers = answers or Answers()
+    timezone = event["timezone"]
+    rows = tuple(
+        Row(
+            id=t.id,
+            name=t.name,
+            description=event["about_types"].get(t.id, ""),
+            price=t.price,
+            pill=type_pill(shelf, t, timezone),
+            smallest=t.min_per_order,
+            largest=t.max_per_order,
+            chosen=answers.typed.get(t.id, "0"),
+            answer=answers.by_type.get(t.id),
+            opens_at=t.sales_start if sale(shelf, t) == Sale.NOT_YET else None,
+        )
+        for t in listed(shelf.stock)
+    )
+    return Availability(
+        slug=event["slug"],
+        currency=shelf.currency,
+        timezone=timezone,
+        pill=event_pill(shelf, timezone, exactly=True),
+        rows=rows,
+        on_sale=any(sale(shelf, t) in (Sale.OPEN, Sale.NOT_YET) for t in listed(shelf.stock)),
+        answer=answers.whole,
+    )
+
+
+def listed(stock: EventStock) -> list[TypeStock]:
+    """A ticket type that is switched off is not shown at all."""
+    return [t for t in stock.types.values() if t.is_enabled and stock.status == EventStatus.PUBLISHED]
+
+
+def sale(shelf: Shelf, ticket_type: TypeStock) -> Sale:
+    stock = shelf.stock
+    return sale_of(
+        is_enabled=ticket_type.is_enabled,
+        sales_start=ticket_type.sales_start,
+        sales_end=ticket_type.sales_end,
+        over=is_over(start_date=stock.start_date, end_date=stock.end_date, now=shelf.now),
+        now=shelf.now,
+    )
+
+
+def type_pill(shelf: Shelf, ticket_type: TypeStock, timezone: str) -> Pill:
+    stock = shelf.stock
+    left = available_to_customer(stock, ticket_type)
+    their_sale = sale(shelf, ticket_type)
+    kind = level(
+        available=left,
+        would_return=_would_return(stock, ticket_type),
+        capacity=stock.capacity if ticket_type.allocation is None else ticket_type.allocation,
+        sale=their_sale,
+    )
+    return Pill(kind, _words(kind, left, timezone, ticket_type.sales_start, returns_at(shelf, ticket_type)), left)
+
+
+def event_pill(shelf: Shelf, timezone: str, *, exactly: bool = False) -> Pill:
+    """What can be bought in all. `exactly`: “23 of 60 tickets left” for the event page."""
+    stock = shelf.stock
+    if is_over(start_date=stock.start_date, end_date=stock.end_date, now=shelf.now):
+        return Pill(Level.ENDED, "This event has ended" if exactly else "Ended")
+    types = listed(stock)
+    on_sale = [t for t in types if sale(shelf, t) == Sale.OPEN]
+    if not on_sale:
+        return _pill_off_sale(shelf, types, timezone)
+    left = available_in_all(stock, on_sale)
+    would_return = min(stock.capacity - stock.sold, sum(_would_return(stock, t) for t in on_sale))
+    kind = level(available=left, would_return=would_return, capacity=stock.capacity, sale=Sale.OPEN)
+    times = [moment for t in on_sale if (moment := returns_at(shelf, t))]
+    said = _words(kind, left, timezone, None, min(times, default=None))
+    if exactly and left:
+        said = f"{left:,} of {words.plural(stock.capacity, 'ticket')} left"
+    return Pill(kind, said, left)
+
+
+def available_in_all(stock: EventStock, types: Iterable[TypeStock]) -> int:
+    """The shared capacity, or less when allocations cap every type: min(event_remaining, Σ available)."""
+    return max(0, min(event_remaining(stock), sum(available_to_customer(stock, t) for t in types)))
+
+
+def returns_at(shelf: Shelf, ticket_type: TypeStock) -> datetime | None:
+    """When a held ticket of this type may come back at the earliest: both what caps it must have let go."""
+    waits: list[datetime | None] = []
+    of_type = ticket_type_remaining(ticket_type)
+    if of_type is not None and of_type <= 0:
+        waits.append(shelf.next_return.get(ticket_type.id))
+    if event_remaining(shelf.stock) <= 0:
+        waits.append(min(shelf.next_return.values(), default=None))
+    known = [moment for moment in waits if moment]
+    return max(known) if known and len(known) == len(waits) else None
+
+
+def changes_in(shelf: Shelf) -> float | None:
+    """Seconds until the words change by themselves: a hold lapses, a sale opens or ends, the event is over."""
+    stock = shelf.stock
+    moments = [*shelf.next_return.values(), stock.end_date or stock.start_date]
+    for t in listed(stock):
+        moments += [moment for moment in (t.sales_start, t.sales_end) if moment]
+    ahead = [(moment - shelf.now).total_seconds() for moment in moments if moment > shelf.now]
+    return min(ahead, default=None)
+
+
+def cheapest(stock: EventStock) -> tuple[int, bool] | None:
+    """The lowest price, and whether there are others."""
+    prices = {t.price for t in listed(stock)}
+    return (min(prices), len(prices) > 1) if prices else None
+
+
+def _would_return(stock: EventStock, ticket_type: TypeStock) -> int:
+    """What would be available if every hold lapsed."""
+    of_event = stock.capacity - stock.sold
+    if ticket_type.allocation is None:
+        return of_event
+    return min(of_event, ticket_type.allocation - ticket_type.sold)
+
+
+def _pill_off_sale(shelf: Shelf, types: list[TypeStock], timezone: str) -> Pill:
+    opening = [t.sales_start for t in types if t.sales_start and sale(shelf, t) == Sale.NOT_YET]
+    if opening:
+        return Pill(Level.NOT_YET, _words(Level.NOT_YET, 0, timezone, min(opening), None))
+    return Pill(Level.ENDED, "Sales ended" if types else "Not on sale")
+
+
+def _words(kind: Level, left: int, timezone: str, opens_at: datetime | None, back_at: datetime | None) -> str:
+    match kind:
+        case Level.ENDED:
+            return "Sales ended"
+        case Level.NOT_YET:
+            return f"On sale from {words.when_in_words(opens_at, timezone)}" if opens_at else "Not on sale yet"
+        case Level.OUT:
+            return "Sold out"
+        case Level.HELD:
+            back = f"The next may return at {words.clock(back_at, timezone)}." if back_at else "Some may come back."
+            return f"All held right now. {back}"
+        case _:
+            return f"{left} left" if left <= COUNTED else "Available"

@@ -1,0 +1,58 @@
+"""Posters drawn from an event's address: the same one for ever, never broken, never uploaded, about a kilobyte.
+
+The palette also names the page's hue: [data-hue="0…9"] in app.css.
+"""
+
+import hashlib
+import random
+from functools import lru_cache
+
+from litestar import Response
+from litestar.exceptions import NotFoundException
+
+from web import motifs
+from web.motifs import HEIGHT, MOTIFS, WIDTH, Palette
+
+PALETTES = (
+    Palette("#2438d3", "#f4efe2", "#ff6b4a", "#101a78", "#b9c4ff"),  # 0 klein
+    Palette("#f3e3cf", "#dd5530", "#f2a541", "#3c1d33", "#fff7ea"),  # 1 ember
+    Palette("#1d3b2e", "#dbe6b8", "#7fb069", "#f2c14e", "#0e241b"),  # 2 moss
+    Palette("#f5d3cf", "#cf3f6b", "#7a1f4b", "#fbf3ea", "#f08a9b"),  # 3 blush
+    Palette("#d3ebea", "#0f7c8a", "#0a3d55", "#f5b841", "#ffffff"),  # 4 sea
+    Palette("#371c4b", "#c9a7eb", "#f4845f", "#f7e1d7", "#221030"),  # 5 plum
+    Palette("#e8dabf", "#2d3142", "#c4502f", "#ef8f3b", "#fbf6ea"),  # 6 sand
+    Palette("#c4e6d3", "#14513f", "#ec5f40", "#fdf7e8", "#5fb08c"),  # 7 mint
+    Palette("#0f1b3d", "#5b8def", "#f5d76e", "#e8eefc", "#1c3270"),  # 8 night
+    Palette("#f2e57c", "#1e4d3a", "#ea7a49", "#fffdf2", "#8bbf6a"),  # 9 citrus
+)
+LONGEST_SLUG = 100
+A_MONTH = "public, max-age=2592000"
+
+
+def hue(slug: str) -> int:
+    """Which palette an event has, 0 to 9."""
+    return _pick(slug)[0]
+
+
+@lru_cache(maxsize=1024)
+def svg(slug: str) -> bytes:
+    palette_number, motif_number, seed = _pick(slug)
+    palette = PALETTES[palette_number]
+    shapes = MOTIFS[motif_number](random.Random(seed), palette)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
+        f'preserveAspectRatio="xMidYMid slice">{motifs.box(0, 0, WIDTH, HEIGHT, palette.ground)}{"".join(shapes)}</svg>'
+    ).encode()
+
+
+def svg_response(slug: str) -> Response[bytes]:
+    """Any address has its poster, also that of a draft: nothing can be learnt from it."""
+    if len(slug) > LONGEST_SLUG:
+        raise NotFoundException
+    return Response(svg(slug), media_type="image/svg+xml", headers={"Cache-Control": A_MONTH})
+
+
+def _pick(slug: str) -> tuple[int, int, int]:
+    """Palette, motif and the seed of everything else."""
+    digest = hashlib.blake2s(slug.encode(), digest_size=8).digest()
+    return digest[0] % len(PALETTES), digest[1] % len(MOTIFS), int.from_bytes(digest[2:], "big")

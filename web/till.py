@@ -1,0 +1,160 @@
+"""The pages of the till, one for each way a buyer's hold can stand. They say what the server knows and change nothing."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response
+
+from domain.errors import AlreadyPaid, CheckoutNotFound, HoldEnded, PaymentUnderWay
+from domain.reservations import HOLD, HoldState
+from models import checkout as checkouts
+from models.checkout import Visit
+from services import links
+from web import own_hold, rendering, start_again
+from web.buyer_form import BuyerForm, kept_buyer
+from web.declines import Decline, decline_of
+from web.rendering import is_htmx, redirect
+from web.security import PAYMENT, PERSONAL
+
+# Every answer of the till is for one person, and may be the page that takes the card.
+OPTIONS = {PERSONAL: True, PAYMENT: True}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the payment has to say, where it is said: declined, unreachable, thinking or offline."""
+
+    kind: str
+    decline: Decline | None = None
+
+
+async def find(token: str) -> Visit:
+    """Raises CheckoutNotFound."""
+    visit = await checkouts.visit(links.checkout_behind(token))
+    if visit is None:
+        raise CheckoutNotFound
+    return visit
+
+
+async def show(request: Request, visit: Visit, *, sure: bool = True) -> Response[Any]:
+    """The page for how it stands. `sure`: nothing is under way at the provider that we could not ask about."""
+    match visit.state:
+        case HoldState.PAID:
+            return redirect(request, order_path(visit.checkout["order_id"]))
+        case HoldState.HELD:
+            return show_form(request, visit)
+        case HoldState.CONFIRMING:
+            return show_waiting(request, visit)
+        case HoldState.ENDED if not sure:
+            return show_waiting(request, visit)
+        case _:
+            return await show_ended(request, visit)
+
+
+def show_form(
+    request: Request,
+    visit: Visit,
+    *,
+    buyer: BuyerForm | None = None,
+    notice: Notice | None = None,
+    status_code: int = 200,
+) -> Response[str]:
+    values = shown(visit) | {
+        "buyer": buyer or kept_buyer(visit.checkout),
+        "notice": notice or notice_of(visit),
+        "seconds": math.ceil(visit.seconds_left),
+        "total_seconds": int(HOLD.total_seconds()),
+    }
+    return rendering.page(request, "checkouts/show.html", status_code=status_code, **values)
+
+
+def show_waiting(request: Request, visit: Visit) -> Response[str]:
+    """202: the bank has agreed, or may have. The page asks again by itself."""
+    values = shown(visit) | {"agreed": visit.state == HoldState.CONFIRMING}
+    if is_htmx(request):
+        return rendering.fragment("payments/_waiting.html", status_code=202, **values)
+    return rendering.page(request, "payments/waiting.html", status_code=202, **values)
+
+
+async def show_ended(request: Request, visit: Visit) -> Response[Any]:
+    """410: the tickets are no longer held. What was chosen is kept, and offered again if it is still to be had."""
+    if is_htmx(request):
+        return redirect(request, checkout_path(visit))
+    values = shown(visit) | {
+        "why": _why_ended(visit),
+        "offer": await start_again.offer(visit),
+    }
+    answer = rendering.page(request, "checkouts/ended.html", status_code=410, **values)
+    return let_cookie_go(request, answer, visit.checkout["id"])
+
+
+def notice_of(visit: Visit) -> Notice | None:
+    """The last decline, if the bank has said no to this purchase."""
+    decline = decline_of(visit.checkout["payment_problem"])
+    return Notice("declined", decline) if decline else None
+
+
+def show_notice(visit: Visit, notice: Notice | None, *, status_code: int) -> Response[str]:
+    """For the page's script: the notice alone."""
+    headers = {"Retry-After": "3"} if status_code == 503 else {}
+    values = shown(visit) | {"notice": notice, "fresh": True}
+    return rendering.fragment("payments/_notice.html", status_code=status_code, headers=headers, **values)
+
+
+def let_cookie_go(request: Request, answer: Response[Any], checkout_id: UUID) -> Response[Any]:
+    """The visitor no longer holds these tickets. A newer hold of theirs is not touched."""
+    token = request.cookies.get(own_hold.cookie_name(), "")
+    try:
+        if token and links.checkout_behind(token) == checkout_id:
+            answer.set_cookie(own_hold.forget())
+    except CheckoutNotFound:
+        answer.set_cookie(own_hold.forget())
+    return answer
+
+
+def checkout_path(visit: Visit) -> str:
+    return f"/checkouts/{links.checkout_token(visit.checkout['id'])}"
+
+
+def order_path(order_id: UUID) -> str:
+    return f"/orders/{links.order_token(order_id)}"
+
+
+def go_to_order(request: Request, refusal: AlreadyPaid) -> Response[None]:
+    return redirect(request, order_path(refusal.order_id))
+
+
+def go_to_checkout(request: Request, _: Exception) -> Response[None]:
+    """Its page says how it stands."""
+    return redirect(request, f"/checkouts/{request.path_params['token']}")
+
+
+# What the till refuses is shown by the page of the purchase itself, not by a page about the refusal.
+REFUSALS: Any = {AlreadyPaid: go_to_order, HoldEnded: go_to_checkout, PaymentUnderWay: go_to_checkout}
+
+
+def shown(visit: Visit) -> dict[str, Any]:
+    event = visit.event
+    return {
+        "path": checkout_path(visit),
+        "event": event,
+        "hue": rendering.hue_of(event),
+        "timezone": event["timezone"],
+        "currency": event["currency"],
+        "lines": [
+            {"quantity": line["quantity"], "name": line["name"], "amount": line["line_total"]} for line in visit.lines
+        ],
+        "count": visit.quantity,
+        "total": visit.amount,
+        "until": visit.checkout["expires_at"],
+        "fresh": False,
+    }
+
+
+def _why_ended(visit: Visit) -> str:
+    if visit.state == HoldState.GIVEN_BACK:
+        return "given back"
+    late = visit.state == HoldState.LETTING_GO or visit.checkout["payment_problem"] in ("late", "amount_differs")
+    return "late" if late else "time"
