@@ -17,8 +17,8 @@ ENV PATH=/opt/foyer/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     MALLOC_ARENA_MAX=2
 
-RUN groupadd --system --gid 10001 foyer \
-    && useradd --system --uid 10001 --gid foyer --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin foyer
+RUN groupadd --gid 10001 foyer \
+    && useradd --no-log-init --uid 10001 --gid foyer --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin foyer
 
 COPY --from=packages /opt/foyer /opt/foyer
 WORKDIR /srv/foyer
@@ -27,7 +27,7 @@ COPY . .
 # Compiled now, because the file system is read-only later.
 RUN python -m compileall -q .
 
-USER foyer
+USER 10001:10001
 EXPOSE 8000
 ENTRYPOINT ["/srv/foyer/deploy/entrypoint"]
 CMD ["uvicorn", "web.app:create_app", "--factory", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \

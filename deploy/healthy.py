@@ -21,5 +21,13 @@ def worker() -> bool:
         return bool(client.exists(WORKER_KEY))
 
 
+def main(part: str) -> None:
+    try:
+        healthy = {"web": web, "worker": worker}[part]()
+    except Exception as problem:
+        sys.exit(f"{part}: {problem}")
+    sys.exit(0 if healthy else f"{part}: no sign of life")
+
+
 if __name__ == "__main__":
-    sys.exit(0 if {"web": web, "worker": worker}[sys.argv[1]]() else 1)
+    main(sys.argv[1])

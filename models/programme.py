@@ -34,8 +34,10 @@ CITIES = """
 """
 
 PUBLISHED = """
-    SELECT e.*, (SELECT jsonb_object_agg(t.id, t.description) FROM ticket_type AS t WHERE t.event_id = e.id) AS about_types
-    FROM event AS e WHERE slug = $1 AND status = 'PUBLISHED'
+    SELECT e.*, about.types AS about_types
+    FROM event AS e,
+         LATERAL (SELECT jsonb_object_agg(id, description) AS types FROM ticket_type WHERE event_id = e.id) AS about
+    WHERE slug = $1 AND status = 'PUBLISHED'
 """
 
 LIVE_HOLD = """

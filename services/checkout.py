@@ -31,6 +31,12 @@ VISIT = """
     WHERE c.id = $1
 """
 
+TAKE_OVER_BUYER = """
+    UPDATE checkout AS c SET buyer_name = before.buyer_name, buyer_email = before.buyer_email
+    FROM checkout AS before
+    WHERE c.id = $1 AND before.id = $2 AND before.event_id = c.event_id AND c.buyer_name = '' AND c.buyer_email = ''
+"""
+
 LIVE_PAYMENT = "SELECT * FROM payment WHERE checkout_id = $1 AND status <> 'VOIDED'"
 
 WRITE_PAYMENT = """
@@ -64,6 +70,11 @@ async def remember_buyer(checkout_id: UUID, *, name: str, email: str) -> None:
         await database.execute(
             "UPDATE checkout SET buyer_name = $2, buyer_email = $3 WHERE id = $1", checkout_id, name, email
         )
+
+
+async def take_over_buyer(checkout_id: UUID, *, from_checkout: UUID) -> None:
+    """Whoever starts again after an ended hold of the same event does not type name and e-mail again."""
+    await database.execute(TAKE_OVER_BUYER, checkout_id, from_checkout)
 
 
 async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:

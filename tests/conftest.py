@@ -117,6 +117,19 @@ class StripeSandbox:
         """The buyer approves (“success”) or rejects (“fail”) at their bank."""
         return await self._browser(client_secret, "authenticate", {"outcome": outcome})
 
+    async def dashboard(self, reference: str, verb: str, **form: object) -> dict:
+        """What a person does by hand at Stripe: capture, cancel, refund, expire_authorisation."""
+        answer = await self._client.post(f"/_sandbox/intents/{reference}/{verb}", json=form)
+        return answer.raise_for_status().json()
+
+    async def change_amount(self, reference: str, amount: int) -> None:
+        """Somebody with our secret key asks for another amount than we did."""
+        (
+            await self._client.post(
+                f"/v1/payment_intents/{reference}", data={"amount": str(amount)}, auth=(SANDBOX_SECRET_KEY, "")
+            )
+        ).raise_for_status()
+
     async def state(self) -> dict:
         return (await self._client.get("/_sandbox/state")).json()
 

@@ -39,12 +39,12 @@ def sql(old: str, new: str) -> Iterator[None]:
 
 @asynccontextmanager
 async def database_after(*alterations: str) -> AsyncIterator[None]:
-    """Our models live in an empty database of its own meanwhile, in which `alterations` were made."""
+    """Our models live among empty tables of their own meanwhile, which were altered as said."""
     engine, name = database.engine(), f"mutant_{uuid.uuid4().hex[:12]}"
     home = engine.pool
-    await home.execute(f"CREATE DATABASE {name}")
+    await home.execute(f"CREATE SCHEMA {name}")
     try:
-        with patch.dict(engine.config, dsn=engine.config["dsn"].rsplit("/", 1)[0] + f"/{name}"):
+        with patch.dict(database.SESSION, search_path=name):
             await _lay_out(alterations)
             engine.pool = None
             await database.open_pool(10)
@@ -54,7 +54,7 @@ async def database_after(*alterations: str) -> AsyncIterator[None]:
                 await database.close_pool()
     finally:
         engine.pool = home
-        await home.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await home.execute(f"DROP SCHEMA {name} CASCADE")
 
 
 async def _lay_out(alterations: tuple[str, ...]) -> None:

@@ -14,20 +14,28 @@ from litestar.types import ControllerRouterHandler
 
 import settings as configuration
 from models import database
-from services import gateway, links
+from services import gateway, links, ticket_codes
 from services import live as announcements
 from services.logs import set_up_logs
 from services.stripe_gateway import StripeGateway
 from settings import Settings
 from tasks import queue
 from web import assets, errors, health, logs, security, site
+from web.checkouts import CheckoutsController
 from web.events import EventsController
 from web.live import Hub
+from web.orders import OrdersController
+from web.payments import PaymentsController
 from web.site import Site
 from web.theme import switch_theme
+from web.webhooks import receive_notice
 
 CONTROLLERS: list[ControllerRouterHandler] = [
     EventsController,
+    CheckoutsController,
+    PaymentsController,
+    OrdersController,
+    receive_notice,
     health.HealthController,
     switch_theme,
     assets.serve,
@@ -41,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
     here = _site(settings)
     site.use(here)
     links.use_keys(settings.secret_keys)
+    ticket_codes.use_keys(settings.secret_keys)
     set_up_logs()
     app = Litestar(
         CONTROLLERS,

@@ -1,4 +1,4 @@
-"""Why a payment did not go through, in words for the person who holds the card. Codes: docs.stripe.com/declines/codes"""
+"""Why a payment did not go through, in words for whoever holds the card. Codes: docs.stripe.com/declines/codes"""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,9 @@ OURS = frozenset({"late", "amount_differs", "never_opened", "captured_without_se
 
 _ANOTHER = "Use another card."
 _NO_REASON = Decline("Your bank said no, and did not say why.")
-_NOT_CONFIRMED = Decline("Your bank could not confirm that it is you.", "Try again and approve it there, or use another card.")
+_NOT_CONFIRMED = Decline(
+    "Your bank could not confirm that it is you.", "Try again and approve it there, or use another card."
+)
 _LIMIT = Decline("The card has reached a limit set by your bank.", _ANOTHER)
 _BANK_AWAY = Decline("Your bank did not answer.")
 

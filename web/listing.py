@@ -1,5 +1,6 @@
 """The list of events: what a visitor searches for, and the cards that answer it."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ PAGE = 24
 LAST_PAGE = 40
 WHENS = {"": "Any date", "week": "This week", "month": "This month", "weekend": "Weekends"}
 LONGEST_TEXT = 100
+PAGE_NUMBER = re.compile("[1-9][0-9]{0,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def read_search(request: Request) -> Search:
         when=when if when in WHENS else "",
         city=asked.get("city", "").replace("\0", "")[:LONGEST_TEXT],
         available=bool(asked.get("available")),
-        page=min(int(page), LAST_PAGE) if page.isascii() and page.isdecimal() and 0 < int(page[:9]) else 1,
+        page=min(int(page), LAST_PAGE) if PAGE_NUMBER.fullmatch(page) else 1,
     )
 
 

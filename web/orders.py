@@ -9,7 +9,7 @@ from domain.orders import OrderStatus
 from models import order as orders
 from models.order import PaidOrder
 from services import links
-from web import calendar, rendering, till
+from web import calendar, covers, rendering, till
 from web.security import PERSONAL
 from web.tickets import qr
 
@@ -23,12 +23,12 @@ class OrdersController(Controller):
         """Safe to reload. Between payment and tickets it says so, and asks again by itself."""
         paid = await _find(token)
         values = {
-            "path": f"/orders/{token}",
+            "path": till.order_path(paid.order["id"]),
             "order": paid.order,
             "event": paid.event,
-            "hue": rendering.hue_of(paid.event),
+            "hue": covers.hue(paid.event["slug"]),
             "timezone": paid.event["timezone"],
-            "first_name": paid.order["buyer_name"].split()[0],
+            "first_name": paid.order["buyer_name"].partition(" ")[0],
             "ready": paid.order["status"] == OrderStatus.COMPLETED,
             "lines": [{"quantity": i["quantity"], "name": i["name"], "amount": i["line_total"]} for i in paid.items],
             "tickets": [{"row": ticket, "qr": qr(ticket["id"], ticket["number"])} for ticket in paid.tickets],
@@ -40,7 +40,7 @@ class OrdersController(Controller):
     async def calendar_entry(self, token: str) -> Response[bytes]:
         paid = await _find(token)
         note = f"Order {paid.order['number']}. Your tickets are behind this link, which is yours alone:"
-        return calendar.invitation(paid.event, url=f"/orders/{token}", note=note)
+        return calendar.invitation(paid.event, url=till.order_path(paid.order["id"]), note=note)
 
 
 async def _find(token: str) -> PaidOrder:

@@ -1,4 +1,4 @@
-"""The pages of the till, one for each way a buyer's hold can stand. They say what the server knows and change nothing."""
+"""The pages of the till, one for each way a hold can stand. They say what the server knows and change nothing."""
 
 import math
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from domain.reservations import HOLD, HoldState
 from models import checkout as checkouts
 from models.checkout import Visit
 from services import links
-from web import own_hold, rendering, start_again
+from web import covers, own_hold, rendering, start_again
 from web.buyer_form import BuyerForm, kept_buyer
 from web.declines import Decline, decline_of
 from web.rendering import is_htmx, redirect
@@ -140,7 +140,7 @@ def shown(visit: Visit) -> dict[str, Any]:
     return {
         "path": checkout_path(visit),
         "event": event,
-        "hue": rendering.hue_of(event),
+        "hue": covers.hue(event["slug"]),
         "timezone": event["timezone"],
         "currency": event["currency"],
         "lines": [

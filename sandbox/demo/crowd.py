@@ -104,7 +104,7 @@ class Sale:
 
 
 async def buy(listing: Listing, dates: Dates, now: datetime) -> None:
-    """Sell what the programme says is sold, over the last weeks of its sale. The caller holds the event's lock."""
+    """Sell what the programme says is sold, over the last weeks of its sale. Nobody else can reach the event yet."""
     sales = list(_sales(listing, dates, now))
     if not sales:
         return

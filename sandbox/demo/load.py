@@ -19,7 +19,7 @@ WRITE_EVENT = """
     INSERT INTO event (id, slug, title, category, summary, description, location, address, city, timezone, currency,
                        status, total_capacity, start_date, end_date, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
-    ON CONFLICT DO NOTHING
+    ON CONFLICT DO NOTHING RETURNING id
 """
 
 WRITE_TYPE = """
@@ -68,12 +68,10 @@ async def _put_on(listing: Listing) -> Shelf | None:
     """None when somebody's own event has taken the address."""
     now: datetime = await database.fetchval("SELECT clock_timestamp()")
     dates = listing.next_dates(now)
-    await _write_event(listing, dates, announced_at=min(now, dates.start) - ANNOUNCED_AHEAD)
-    shelf = await stock.lock(listing.id)
-    if shelf is None:
-        return None
-    await _write_types(listing, dates)
-    await crowd.buy(listing, dates, now)
+    # A row that is new is ours alone until we commit, as if locked. If it is not new, another loader was first.
+    if await _write_event(listing, dates, announced_at=min(now, dates.start) - ANNOUNCED_AHEAD):
+        await _write_types(listing, dates)
+        await crowd.buy(listing, dates, now)
     return await stock.lock(listing.id)
 
 
@@ -90,8 +88,8 @@ async def _put_on_again(listing: Listing, dates: Dates) -> None:
             await database.execute(MOVE_SALES, listing.type_id(ticket_type), sales_start, sales_end)
 
 
-async def _write_event(listing: Listing, dates: Dates, *, announced_at: datetime) -> None:
-    await database.execute(
+async def _write_event(listing: Listing, dates: Dates, *, announced_at: datetime) -> bool:
+    written = await database.fetchval(
         WRITE_EVENT,
         listing.id,
         listing.slug,
@@ -110,6 +108,7 @@ async def _write_event(listing: Listing, dates: Dates, *, announced_at: datetime
         dates.end,
         announced_at,
     )
+    return written is not None
 
 
 async def _write_types(listing: Listing, dates: Dates) -> None:

@@ -92,4 +92,3 @@ async def in_this_order(event_id: UUID, *deeds: Callable[[], Awaitable[Any]]) ->
             tasks.append(asyncio.ensure_future(deed()))
             await waiting_for_a_lock(len(tasks))
     return await asyncio.gather(*tasks, return_exceptions=True)
-

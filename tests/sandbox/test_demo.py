@@ -138,6 +138,10 @@ async def test_the_module_loads_it_and_says_one_calm_line(database, postgres_url
         assert process.returncode == 0
 
 
+async def test_two_starts_at_once_make_one_shop(database) -> None:
+    assert await asyncio.gather(load(), load()) == [Loaded(16, 1490)] * 2
+
+
 async def test_loading_twice_changes_nothing(database) -> None:
     await load()
     before = await everything()

@@ -1,0 +1,287 @@
+/* The till: keeps the buyer's details as they are typed, and takes the card. The server is asked before and after
+   everything; what is shown is what it said. The card fields are the provider's own, on this page. */
+(() => {
+  "use strict";
+
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const form = $("#pay-form");
+  let paying = false;
+
+  /* ---- times on the buyer's own clock, whatever zone the event is in ---- */
+
+  const clock = new Intl.DateTimeFormat("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  function useOwnClock(root = document) {
+    for (const time of root.querySelectorAll("#hold time, time[data-clock]")) time.textContent = clock.format(new Date(time.dateTime));
+  }
+
+  function say(text) {
+    $("#say").textContent = text;
+  }
+
+  useOwnClock();
+  addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
+
+  document.addEventListener("click", async (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (copy) {
+      await navigator.clipboard.writeText(copy.dataset.copy);
+      copy.textContent = "Link copied";
+      say("Link copied");
+    }
+    const release = event.target.closest("[data-release]");
+    if (release) {
+      event.preventDefault();
+      if (!paying) $("#release").showModal();
+    }
+  });
+
+  if (!form) return;
+
+  /* ---- asking the server, one thing after the other ---- */
+
+  const { path, back } = form.dataset;
+  const PATIENCE = 30_000;
+  let turn = Promise.resolve();
+
+  const inTurn = (work) => (turn = turn.then(work, work));
+  const post = (where) => ask(where, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+
+  async function ask(where, options) {
+    const headers = { "HX-Request": "true" };
+    const answer = await fetch(path + where, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    const elsewhere = answer.headers.get("HX-Redirect");
+    if (!elsewhere) return answer;
+    location.replace(elsewhere);
+    return new Promise(() => {}); /* this page is over */
+  }
+
+  const parse = (html) => new DOMParser().parseFromString(html, "text/html");
+
+  /* ---- the buyer's details: remembered when a field is left, said in place when they need repair ---- */
+
+  const fields = () => [...form.querySelectorAll("#buyer input")];
+  const isFilled = () => fields().every((field) => field.value.trim());
+
+  form.addEventListener("change", ({ target }) => {
+    if (paying || !target.closest("#buyer")) return;
+    /* What fails here is sent again with the next step. */
+    inTurn(() => keep(target)).catch(() => {});
+  });
+
+  async function keep(field) {
+    if (needsCard && !card && isFilled()) return open({ after: (html) => showField(field, html) });
+    const answer = await post("/buyer");
+    if ([200, 422].includes(answer.status)) showField(field, await answer.text());
+  }
+
+  /* Only the field that was left: the one being edited is the buyer's. */
+  function showField(field, html) {
+    const fresh = parse(html), shown = document.getElementById(field.id);
+    if (!$("#error-summary", fresh)) $("#error-summary")?.remove();
+    if (shown && shown.value === field.value && shown !== document.activeElement) {
+      shown.closest(".field").replaceWith(fresh.getElementById(field.id).closest(".field"));
+    }
+  }
+
+  function showBuyer(html) {
+    $("#buyer").replaceWith($("#buyer", parse(html)));
+    $("#error-summary").focus();
+    if (!document.title.startsWith("Error: ")) document.title = `Error: ${document.title}`;
+  }
+
+  /* ---- the card ---- */
+
+  const needsCard = form.matches("[data-pay]");
+  const slot = $("[data-card]");
+  const button = $("[data-pay-button]");
+  let stripe = null, elements = null, card = null;
+
+  if (!needsCard) return;
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (paying) return;
+    setPaying(true);
+    try {
+      await inTurn(card ? pay : () => open({ after: showBuyer, focus: true }));
+    } catch {
+      show("offline");
+    }
+    setPaying(false);
+  });
+  if (isFilled() && !$("[aria-invalid='true']")) inTurn(() => open({})).catch(() => show("offline"));
+
+  /* Start the payment (or find it again) and show the card fields. The server hands out what can be paid with only
+     to a buyer whom it knows. */
+  async function open({ after, focus = false }) {
+    slot.setAttribute("aria-busy", "true");
+    try {
+      const answer = await post("/payment");
+      if (answer.status === 422) return after?.(await answer.text());
+      if (!answer.ok) return showNotice(await answer.text(), { focus });
+      if (!(await mount((await answer.json()).client_secret))) return show("unreachable");
+      $("#error-summary")?.remove();
+      showNothing();
+      if (focus) card.focus();
+    } finally {
+      slot.removeAttribute("aria-busy");
+    }
+  }
+
+  async function mount(clientSecret) {
+    try {
+      await loadScript();
+      stripe ??= window.Stripe(slot.dataset.key);
+      elements = stripe.elements({ clientSecret, appearance: appearance() });
+      card = elements.create("payment", { fields: { billingDetails: { name: "never", email: "never" } } });
+      await new Promise((ready, failed) => {
+        card.once("ready", ready);
+        card.once("loaderror", failed);
+        card.mount($("[data-card-form]"));
+      });
+    } catch {
+      forgetCard();
+      await ask("/status"); /* paid in another tab? then this leaves for the tickets */
+      return false;
+    }
+    $("[data-card-waiting]").hidden = true;
+    button.textContent = button.dataset.labelPay;
+    return true;
+  }
+
+  function loadScript() {
+    if (window.Stripe) return null;
+    return new Promise((loaded, failed) => {
+      const script = document.createElement("script");
+      script.src = slot.dataset.script;
+      script.onload = loaded;
+      script.onerror = failed;
+      document.head.append(script);
+    });
+  }
+
+  function forgetCard() {
+    card?.destroy();
+    card = elements = null;
+    $("[data-card-waiting]").hidden = false;
+  }
+
+  async function pay() {
+    const [answer, check] = await Promise.all([post("/buyer"), elements.submit()]);
+    if (answer.status === 422) return showBuyer(await answer.text());
+    if (!answer.ok) return show("unreachable");
+    if (check.error) return check.error.type === "validation_error" || show("unreachable");
+    showBuyerKept(await answer.text());
+    say("Asking your bank…");
+    const [name, email] = fields().map((field) => field.value);
+    const { error } = await stripe.confirmPayment({
+      elements,
+      confirmParams: { return_url: back, payment_method_data: { billing_details: { name, email } } },
+      redirect: "if_required",
+    });
+    if (error?.type === "validation_error") return null;
+    return follow(error);
+  }
+
+  function showBuyerKept(html) {
+    $("#error-summary")?.remove();
+    document.title = document.title.replace("Error: ", "");
+    for (const field of fields()) showField(field, html);
+  }
+
+  /* What became of it? Only the server knows: it asks the provider and answers until there are tickets or a no. */
+  async function follow(error) {
+    for (let wait = 500, asked = 1; ; wait = Math.min(wait * 1.5, 5000), asked++) {
+      const answer = await ask("/status").catch(() => null);
+      if (answer?.status === 402 && !isTrouble(error)) return decline(await answer.text());
+      if (error && answer?.status !== 202) return fail(error, answer);
+      if (asked === 3) show("thinking");
+      await new Promise((soon) => setTimeout(soon, wait));
+    }
+  }
+
+  /* The line broke: an older “no” would not be the reason. */
+  const isTrouble = (error) => ["api_connection_error", "api_error", "rate_limit_error"].includes(error?.type);
+
+  function decline(html) {
+    showNotice(html, { focus: true });
+    button.textContent = button.dataset.labelAgain;
+  }
+
+  function fail(error, answer) {
+    if (error.code === "payment_intent_unexpected_state" && answer?.ok) {
+      forgetCard();
+      return open({ after: showBuyer, focus: true });
+    }
+    button.textContent = button.dataset.labelAgain;
+    return show(answer ? "unreachable" : "offline");
+  }
+
+  function setPaying(isPaying) {
+    paying = isPaying;
+    document.body.classList.toggle("is-paying", isPaying); /* nothing leaves this page while money may move */
+    $("[data-release]").setAttribute("aria-disabled", isPaying);
+    if (isPaying) button.setAttribute("aria-busy", "true");
+    else button.removeAttribute("aria-busy");
+    card?.update({ readOnly: isPaying });
+    if (!isPaying && $("#hold").dataset.state === "gone") location.assign(path);
+  }
+
+  /* ---- what there is to say about the payment ---- */
+
+  function showNotice(html, { focus }) {
+    const notice = $("#payment-notice", parse(html));
+    if (!notice) return show("unreachable");
+    $("#payment-notice").replaceWith(notice);
+    useOwnClock(notice);
+    say("");
+    if (focus) $("[data-autofocus]", notice)?.focus();
+  }
+
+  function show(kind) {
+    showNotice($(`[data-notice="${kind}"]`).innerHTML, { focus: paying && kind !== "thinking" });
+  }
+
+  function showNothing() {
+    $("#payment-notice").replaceChildren();
+  }
+
+  /* ---- the provider's fields in the colours of the page ---- */
+
+  const probe = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+
+  function appearance() {
+    const { theme } = document.documentElement.dataset;
+    const dark = theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    return {
+      theme: dark ? "night" : "stripe",
+      variables: {
+        colorPrimary: colour("--accent"),
+        colorBackground: colour("--surface"),
+        colorText: colour("--ink"),
+        colorTextSecondary: colour("--ink-2"),
+        colorTextPlaceholder: colour("--ink-3"),
+        colorDanger: colour("--bad"),
+        borderRadius: "11px",
+        fontFamily: "system-ui, sans-serif",
+        fontSizeBase: "16px",
+        spacingUnit: "4px",
+      },
+      rules: { ".Input": { border: `1px solid ${colour("--edge")}`, boxShadow: "none" }, ".Label": { fontWeight: "570" } },
+    };
+  }
+
+  /* Our tokens are light-dark(oklch(…)); the provider understands rgb only. */
+  function colour(token) {
+    slot.style.setProperty("outline-color", `var(${token})`);
+    probe.fillStyle = getComputedStyle(slot).outlineColor;
+    slot.style.removeProperty("outline-color");
+    probe.fillRect(0, 0, 1, 1);
+    const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
+    return `rgb(${red}, ${green}, ${blue})`;
+  }
+
+  const dressAgain = () => elements?.update({ appearance: appearance() });
+  new MutationObserver(dressAgain).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", dressAgain);
+})();
