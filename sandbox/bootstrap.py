@@ -213,9 +213,13 @@ def remove(path: Path) -> None:
 
 
 def install_packages(requirements: str) -> None:
-    """The person's pip configuration decides where packages come from; the hashes decide what they are."""
+    """The person's pip configuration decides where packages come from; the hashes decide what they are.
+
+    Wheels only: building from source would fetch build tools that no hash holds.
+    """
     count = (ROOT / requirements).read_text().count("==")
-    command = [PYTHON, "-m", "pip", "install", "--no-input", "--require-hashes", "-r", requirements]
+    command = [PYTHON, "-m", "pip", "install", "--no-input", "--only-binary", ":all:"]
+    command += ["--require-hashes", "-r", requirements]
     wait_for([str(part) for part in command], f"Installing {count} packages", count_of="Collecting ")
 
 

@@ -98,7 +98,7 @@ class Server:
 
 
 def wait_until(
-    ready: Callable[[], bool], process: subprocess.Popen[bytes], *, name: str, log: Path, patience: float = 30.0
+    ready: Callable[[], bool], process: subprocess.Popen[bytes], *, name: str, log: Path, patience: float = 60.0
 ) -> None:
     """Wait until a service answers. Raises CannotStart with the end of its log when it ended or takes too long."""
     deadline = time.monotonic() + patience

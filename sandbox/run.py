@@ -128,10 +128,10 @@ class Stack:
         listening = self.socket.fileno()
         for number in range(1, WEB_PROCESSES + 1):
             self._add(f"web-{number}", "uvicorn", *_WEB, "--fd", str(listening), pass_fds=[listening])
-        self._add("worker", "tasks.worker")
-        web = self.talkers[-WEB_PROCESSES - 1]
-        address = self.socket.getsockname()[:2]
+        web, address = self.talkers[-1], self.socket.getsockname()[:2]
         wait_until(partial(answers, address, "/health/ready"), web.process, name="The web server", log=web.log)
+        # Only now: while it loads it would keep a core from the first page, and a hold also ends without it.
+        self._add("worker", "tasks.worker")
         if self.plan.sandbox:
             sandbox = self.talkers[0]
             ready = partial(answers, ("127.0.0.1", self.ports.sandbox), "/_sandbox/health")

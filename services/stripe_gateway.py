@@ -115,7 +115,8 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
         amount=found.amount,
         currency=found.currency.upper(),
         payment_id=_uuid(metadata.get("payment_id")),
-        problem=(problem.decline_code or problem.code) if problem else None,
+        # Fields that Stripe did not send are not there at all: a failed 3-D Secure has no decline_code.
+        problem=(getattr(problem, "decline_code", None) or getattr(problem, "code", None)) if problem else None,
         client_secret=found.client_secret or "",
     )
 

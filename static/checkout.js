@@ -50,7 +50,7 @@
     const headers = { "HX-Request": "true" };
     const answer = await fetch(path + where, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
     const elsewhere = answer.headers.get("HX-Redirect");
-    if (!elsewhere) return answer;
+    if (!elsewhere) return { status: answer.status, ok: answer.ok, text: await answer.text() };
     location.replace(elsewhere);
     return new Promise(() => {}); /* this page is over */
   }
@@ -71,7 +71,7 @@
   async function keep(field) {
     if (needsCard && !card && isFilled()) return open({ after: (html) => showField(field, html) });
     const answer = await post("/buyer");
-    if ([200, 422].includes(answer.status)) showField(field, await answer.text());
+    if ([200, 422].includes(answer.status)) showField(field, answer.text);
   }
 
   /* Only the field that was left: the one being edited is the buyer's. */
@@ -89,6 +89,12 @@
     if (!document.title.startsWith("Error: ")) document.title = `Error: ${document.title}`;
   }
 
+  function forgetErrors() {
+    for (const error of form.querySelectorAll("#error-summary, #buyer .error")) error.remove();
+    for (const field of fields()) field.removeAttribute("aria-invalid");
+    document.title = document.title.replace("Error: ", "");
+  }
+
   /* ---- the card ---- */
 
   const needsCard = form.matches("[data-pay]");
@@ -103,7 +109,8 @@
     if (paying) return;
     setPaying(true);
     try {
-      await inTurn(card ? pay : () => open({ after: showBuyer, focus: true }));
+      /* What was pressed is what counts: the card may have appeared while this waited its turn. */
+      await inTurn(card ? pay : () => (card ? card.focus() : open({ after: showBuyer, focus: true })));
     } catch {
       show("offline");
     }
@@ -117,10 +124,10 @@
     slot.setAttribute("aria-busy", "true");
     try {
       const answer = await post("/payment");
-      if (answer.status === 422) return after?.(await answer.text());
-      if (!answer.ok) return showNotice(await answer.text(), { focus });
-      if (!(await mount((await answer.json()).client_secret))) return show("unreachable");
-      $("#error-summary")?.remove();
+      if (answer.status === 422) return after?.(answer.text);
+      if (!answer.ok) return showNotice(answer.text, { focus });
+      if (!(await mount(JSON.parse(answer.text).client_secret))) return show("unreachable");
+      forgetErrors();
       showNothing();
       if (focus) card.focus();
     } finally {
@@ -168,10 +175,10 @@
 
   async function pay() {
     const [answer, check] = await Promise.all([post("/buyer"), elements.submit()]);
-    if (answer.status === 422) return showBuyer(await answer.text());
+    if (answer.status === 422) return showBuyer(answer.text);
     if (!answer.ok) return show("unreachable");
+    forgetErrors();
     if (check.error) return check.error.type === "validation_error" || show("unreachable");
-    showBuyerKept(await answer.text());
     say("Asking your bank…");
     const [name, email] = fields().map((field) => field.value);
     const { error } = await stripe.confirmPayment({
@@ -183,17 +190,11 @@
     return follow(error);
   }
 
-  function showBuyerKept(html) {
-    $("#error-summary")?.remove();
-    document.title = document.title.replace("Error: ", "");
-    for (const field of fields()) showField(field, html);
-  }
-
   /* What became of it? Only the server knows: it asks the provider and answers until there are tickets or a no. */
   async function follow(error) {
     for (let wait = 500, asked = 1; ; wait = Math.min(wait * 1.5, 5000), asked++) {
       const answer = await ask("/status").catch(() => null);
-      if (answer?.status === 402 && !isTrouble(error)) return decline(await answer.text());
+      if (answer?.status === 402 && !isTrouble(error)) return decline(answer.text);
       if (error && answer?.status !== 202) return fail(error, answer);
       if (asked === 3) show("thinking");
       await new Promise((soon) => setTimeout(soon, wait));

@@ -43,7 +43,9 @@ def test_a_missing_setting_is_named(name, value):
     assert refusal(**{name: value}).startswith(f"{name} is not set.")
 
 
-@pytest.mark.parametrize("name", ["BASE_URL", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "STRIPE_API_BASE", "STRIPE_JS_URL"])
+@pytest.mark.parametrize(
+    "name", ["BASE_URL", "DATABASE_URL", "REDIS_URL", "SMTP_URL", "STRIPE_API_BASE", "STRIPE_JS_URL"]
+)
 def test_an_address_of_the_wrong_kind_is_refused_with_the_kinds_that_would_do(name):
     message = refusal(**{name: "ftp://somewhere"})
     assert message.startswith(f"{name} must start with ")

@@ -109,4 +109,4 @@ def _label(wish: dict[UUID, int], asked: dict[UUID, int], shelf: Shelf) -> str:
         ((type_id, quantity),) = wish.items()
         if quantity == inventory.available_to_customer(shelf.stock, types[type_id]):
             return f"Take the {quantity} left" if quantity > 1 else "Take the last one"
-    return "Take " + " + ".join(f"{quantity} {types[type_id].name}" for type_id, quantity in wish.items())
+    return "Take " + " + ".join(f"{wish[t.id]} {t.name}" for t in types.values() if t.id in wish)

@@ -5,12 +5,12 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any
+from typing import Any, cast
 
 from arq.connections import ArqRedis
 from litestar import Litestar
 from litestar.config.compression import CompressionConfig
-from litestar.types import ControllerRouterHandler
+from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, Scope, Send
 
 import settings as configuration
 from models import database
@@ -62,7 +62,8 @@ def create_app(settings: Settings | None = None) -> Litestar:
         openapi_config=None,
     )
     # Around everything, so that an answer that no route gave (a 404) has its headers and its line in the log too.
-    app.asgi_handler = logs.log_requests(security.add_headers(app.asgi_handler, security.Headers(here)))
+    answering = security.add_headers(app.asgi_handler, security.Headers(here))
+    app.asgi_handler = _answer_heads(logs.log_requests(answering))
     return app
 
 
@@ -104,6 +105,23 @@ def _running(settings: Settings) -> Any:
             await database.close_pool()
 
     return running
+
+
+def _answer_heads(app: ASGIApp) -> ASGIApp:
+    """HEAD is GET without the body, for every page."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_head(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                await send(message)
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        if scope.get("method") == "HEAD":
+            await app(cast(Scope, {**scope, "method": "GET"}), receive, send_head)
+        else:
+            await app(scope, receive, send)
+
+    return answering
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
+from litestar.params import FromPath
 
 FOLDER = Path(__file__).parent.parent / "static"
 FOR_EVER = "public, max-age=31536000, immutable"
@@ -39,7 +40,7 @@ def url(name: str) -> str:
 
 
 @get("/static/{path:path}", sync_to_thread=False, opt={"quiet": True, "no_compression": True}, include_in_schema=False)
-def serve(request: Request, path: str) -> Response[bytes]:
+def serve(request: Request, path: FromPath[str]) -> Response[bytes]:
     name = path.lstrip("/")
     asset = _by_hashed_name.get(name)
     lasting = asset is not None

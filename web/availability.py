@@ -176,9 +176,12 @@ def event_pill(shelf: Shelf, timezone: str, *, exactly: bool = False) -> Pill:
     would_return = min(stock.capacity - stock.sold, sum(_would_return(stock, t) for t in on_sale))
     kind = level(available=left, would_return=would_return, capacity=stock.capacity, sale=Sale.OPEN)
     times = [moment for t in on_sale if (moment := returns_at(shelf, t))]
-    said = _words(kind, left, timezone, None, min(times, default=None))
     if exactly and left:
         said = f"{left:,} of {words.plural(stock.capacity, 'ticket')} left"
+    elif kind == Level.HELD and not exactly:
+        said = "All held right now"
+    else:
+        said = _words(kind, left, timezone, None, min(times, default=None))
     return Pill(kind, said, left)
 
 

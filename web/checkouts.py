@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
+from litestar.params import FromPath
 
 from domain.reservations import HoldState
 from models.checkout import Visit
@@ -19,7 +20,7 @@ class CheckoutsController(Controller):
     exception_handlers = till.REFUSALS
 
     @get()
-    async def show(self, request: Request, token: str) -> Response[Any]:
+    async def show(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """The personal page of one purchase, on whatever device its link is opened."""
         visit = await till.find(token)
         if "payment_intent" in request.query_params:
@@ -29,7 +30,7 @@ class CheckoutsController(Controller):
         return await till.show(request, visit, sure=sure)
 
     @post("/buyer", status_code=200)
-    async def keep_buyer(self, request: Request, token: str) -> Response[Any]:
+    async def keep_buyer(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Remember what is good in the form, and say what is not: 422."""
         visit = await till.find(token)
         if visit.state != HoldState.HELD:
@@ -39,7 +40,7 @@ class CheckoutsController(Controller):
         return answer_buyer(request, visit, buyer)
 
     @get("/release")
-    async def ask_release(self, request: Request, token: str) -> Response[Any]:
+    async def ask_release(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Asks before giving back; only seen without JavaScript, the page has the same question in a dialog."""
         visit = await till.find(token)
         if visit.state != HoldState.HELD:
@@ -47,7 +48,7 @@ class CheckoutsController(Controller):
         return rendering.page(request, "checkouts/release.html", **till.shown(visit))
 
     @post("/release")
-    async def release(self, request: Request, token: str) -> Response[Any]:
+    async def release(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Let the tickets go for others. Harmless when they are gone already."""
         visit = await till.find(token)
         await checkout.give_back(visit.checkout["id"])

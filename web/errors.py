@@ -4,9 +4,11 @@ Pages for whole-page requests; for htmx a toast that leaves the page, and everyt
 that belong into a form (too few left, a wrong field) are answered by their own controller and never get here.
 """
 
+import socket
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
@@ -18,6 +20,7 @@ from domain.errors import (
     EventNotFound,
     HoldEnded,
     OrderNotFound,
+    PaymentUnderWay,
     Refusal,
     TooBusy,
 )
@@ -32,6 +35,7 @@ REFUSALS: dict[type[Refusal], tuple[int, str]] = {
     OrderNotFound: (404, "refusals/order_not_found.html"),
     HoldEnded: (410, "refusals/hold_ended.html"),
     AlreadyPaid: (409, "refusals/already_paid.html"),
+    PaymentUnderWay: (409, "refusals/payment_under_way.html"),
     TooBusy: (503, "refusals/busy.html"),
 }
 
@@ -70,6 +74,12 @@ def show_http_error(request: Request, error: HTTPException) -> Response[str]:
     return answer
 
 
+def show_away(request: Request, error: Exception) -> Response[str]:
+    """The database is restarting, unreachable, or a lock took too long. It passes, and a retry does no harm."""
+    log.warning("database away", path=request.scope.get("path_template"), error=repr(error))
+    return _show(request, 503, "refusals/away.html")
+
+
 def show_failure(request: Request, error: Exception) -> Response[str]:
     """Something broke on our side. The details go to the log, never to the page."""
     log.error("failure", path=request.scope.get("path_template"), exc_info=error)
@@ -93,4 +103,20 @@ def _asked_by_page(request: Request) -> bool:
     return bool(handler and handler.opt.get(BACKGROUND))
 
 
-HANDLERS: Any = {Refusal: show_refusal, HTTPException: show_http_error, Exception: show_failure}
+# What asyncpg and the socket say when there is no database to ask.
+AWAY: tuple[type[Exception], ...] = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    ConnectionError,
+    TimeoutError,
+    socket.gaierror,
+)
+HANDLERS: Any = {
+    Refusal: show_refusal,
+    HTTPException: show_http_error,
+    **dict.fromkeys(AWAY, show_away),
+    Exception: show_failure,
+}

@@ -1,11 +1,15 @@
 """The browse side of the shop: the list, the event page, holding tickets, and what keeps both pages live."""
 
+import asyncio
+import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
 
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, MediaType, Request, Response, get, post
+from litestar.background_tasks import BackgroundTask
+from litestar.params import FromPath
 from litestar.response import Stream
 
 from domain.errors import EventNotFound, Refusal, RequestKeyReused
@@ -22,6 +26,8 @@ from web.structured import structured_data
 
 LIVE = {QUIET: True, BACKGROUND: True, "no_compression": True}
 LIST = "programme"
+SLUG = re.compile("[a-z0-9-]{1,200}")
+_brush = asyncio.Lock()
 
 
 class EventsController(Controller):
@@ -52,23 +58,23 @@ class EventsController(Controller):
         return _stream(request, LIST, _look_at_list, since=since)
 
     @get("/events/{slug:str}")
-    async def show(self, request: Request, slug: str) -> Response[str]:
+    async def show(self, request: Request, slug: FromPath[str]) -> Response[str]:
         event = await _published(slug)
         return await _page(request, event, await _shelf(event["id"]))
 
     @get("/events/{slug:str}/live", opt=LIVE)
-    async def live_event(self, request: Request, slug: str) -> Response[Any]:
+    async def live_event(self, request: Request, slug: FromPath[str]) -> Response[Any]:
         event = await _published(slug)
         return _stream(request, event["id"], partial(_look_at_event, event))
 
     @get("/events/{slug:str}/availability", opt={QUIET: True, BACKGROUND: True})
-    async def poll(self, request: Request, slug: str) -> Response[str]:
+    async def poll(self, request: Request, slug: FromPath[str]) -> Response[str]:
         event = await _published(slug)
         shelf = await _shelf(event["id"])
         return rendering.fragment("events/poll.swap.html", **await _parts(request, event, shelf))
 
     @post("/events/{slug:str}/checkouts", status_code=303)
-    async def hold(self, request: Request, slug: str) -> Response[Any]:
+    async def hold(self, request: Request, slug: FromPath[str]) -> Response[Any]:
         """Hold what was chosen, or say in the form why not."""
         event = await _published(slug)
         form = forms.read_wish(await request.form())
@@ -84,16 +90,27 @@ class EventsController(Controller):
         return response
 
     @get("/events/{slug:str}/calendar.ics")
-    async def calendar_file(self, slug: str) -> Response[bytes]:
+    async def calendar_file(self, slug: FromPath[str]) -> Response[bytes]:
         return calendar.invitation(await _published(slug), url=f"/events/{slug}")
 
     @get("/events/{slug:str}/cover.svg", sync_to_thread=False, opt={QUIET: True})
-    def cover(self, slug: str) -> Response[bytes]:
+    def cover(self, slug: FromPath[str]) -> Response[bytes]:
         return covers.svg_response(slug)
+
+    @get("/events/{slug:str}/cover.png", opt={QUIET: True})
+    async def cover_for_sharing(self, slug: FromPath[str]) -> Response[bytes]:
+        await _published(slug)
+        return await _paint(slug)
+
+
+async def _paint(slug: str) -> Response[bytes]:
+    """Away from the event loop, and one at a time: painting takes a whole core."""
+    async with _brush:
+        return await asyncio.to_thread(covers.png_response, slug)
 
 
 async def _published(slug: str) -> dict[str, Any]:
-    event = await programme.published(slug)
+    event = await programme.published(slug) if SLUG.fullmatch(slug) else None
     if event is None:
         raise EventNotFound
     return event
@@ -186,9 +203,12 @@ def _stream(request: Request, key: Any, look: Any, *, since: float | None = None
     try:
         body = hub.stream(key, look, since=since)
     except TooManyStreams:
-        return Response(None, status_code=503, headers={"Retry-After": "5", "Cache-Control": "no-store"})
+        headers = {"Retry-After": "5", "Cache-Control": "no-store"}
+        return Response("", status_code=503, headers=headers, media_type=MediaType.TEXT)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(body, media_type="text/event-stream", headers=headers)
+    # Closed by hand: a page that goes away while it is not reading would leave the generator where it stands.
+    closing = BackgroundTask(body.aclose)
+    return Stream(body, media_type="text/event-stream", headers=headers, background=closing)
 
 
 async def _look_at_event(event: dict[str, Any], _: set[UUID] | None) -> dict[UUID, Seen]:

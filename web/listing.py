@@ -60,6 +60,7 @@ class Card:
     timezone: str
     price: str
     pill: Pill
+    is_on: bool
     focus: bool = False
 
 
@@ -151,6 +152,7 @@ def _card(row: Mapping[str, Any], shelf: Shelf) -> Card:
         timezone=row["timezone"],
         price=_price(shelf),
         pill=event_pill(shelf, row["timezone"]),
+        is_on=row["start_date"] <= shelf.now,
     )
 
 

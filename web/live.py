@@ -8,12 +8,13 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from services.live import CHANNEL
 
@@ -110,13 +111,13 @@ class Topic:
         while True:
             try:
                 await self._look_again()
+                await self._rest()
             except Exception as error:
-                # The database may be away for a moment. Pages keep what they show and learn the rest later.
+                # Whatever it is, a topic that stopped would freeze its pages without a word. Most likely the database
+                # is away for a moment. Pages keep what they show and learn the rest later.
                 log.warning("could not look", error=repr(error))
                 self._stale = None
                 await asyncio.sleep(DEAF_SECONDS)
-            else:
-                await self._rest()
 
     async def _look_again(self) -> None:
         stale, self._stale = self._stale, set()
@@ -141,7 +142,7 @@ class Topic:
     async def _rest(self) -> None:
         """Until something changes, is due to change, or might have changed unheard."""
         again_at = self._looked_at_all + (SLOW_SECONDS if self._hub.hears else DEAF_SECONDS)
-        until = min(again_at, *self._due.values())
+        until = min([again_at, *self._due.values()])
         try:
             async with asyncio.timeout(max(0.0, until - time.monotonic())):
                 await self._wake.wait()
@@ -190,7 +191,7 @@ class Hub:
             for stream in topic.streams:
                 stream.news.set()
 
-    def stream(self, key: Hashable, look: Look, *, since: float | None = None) -> AsyncIterator[bytes]:
+    def stream(self, key: Hashable, look: Look, *, since: float | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes of one page's stream; `key` is the event's id, or a name for the list of all.
 
         Raises TooManyStreams at once, not when the first byte is asked for.
@@ -199,7 +200,7 @@ class Hub:
             raise TooManyStreams
         return self._flow(key, look, since)
 
-    async def _flow(self, key: Hashable, look: Look, since: float | None) -> AsyncIterator[bytes]:
+    async def _flow(self, key: Hashable, look: Look, since: float | None) -> AsyncGenerator[bytes, None]:
         self._count += 1
         topic = self._topic(key, look)
         stream = topic.join(since)
@@ -244,7 +245,7 @@ class Hub:
             await asyncio.sleep(patience)
             patience = min(patience * 2, DEAF_SECONDS)
 
-    async def _hear(self, channel) -> None:  # type: ignore[no-untyped-def]
+    async def _hear(self, channel: PubSub) -> None:
         heard = time.monotonic()
         while True:
             said = await channel.get_message(timeout=1.0)

@@ -52,7 +52,7 @@ def _write_line(scope: Scope, status: int, started: float) -> None:
         return
     log.info(
         "request",
-        method=scope["method"],
+        method=scope.get("method"),
         path=scope.get("path_template") or "(none)",
         status=status,
         ms=round((time.perf_counter() - started) * 1000, 1),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Controller, Request, Response, get
+from litestar.params import FromPath
 
 from domain.errors import OrderNotFound
 from domain.orders import OrderStatus
@@ -19,7 +20,7 @@ class OrdersController(Controller):
     opt = {PERSONAL: True}  # noqa: RUF012
 
     @get()
-    async def show(self, request: Request, token: str) -> Response[Any]:
+    async def show(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Safe to reload. Between payment and tickets it says so, and asks again by itself."""
         paid = await _find(token)
         values = {
@@ -37,7 +38,7 @@ class OrdersController(Controller):
         return till.let_cookie_go(request, answer, paid.order["checkout_id"])
 
     @get("/calendar.ics")
-    async def calendar_entry(self, token: str) -> Response[bytes]:
+    async def calendar_entry(self, token: FromPath[str]) -> Response[bytes]:
         paid = await _find(token)
         note = f"Order {paid.order['number']}. Your tickets are behind this link, which is yours alone:"
         return calendar.invitation(paid.event, url=till.order_path(paid.order["id"]), note=note)

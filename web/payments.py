@@ -3,6 +3,7 @@
 from typing import Any
 
 from litestar import Controller, Request, Response, get, post
+from litestar.params import FromPath
 
 from domain.errors import AlreadyPaid
 from domain.reservations import HoldState
@@ -25,7 +26,7 @@ class PaymentsController(Controller):
     exception_handlers = till.REFUSALS
 
     @post("/payment", status_code=200)
-    async def start(self, request: Request, token: str) -> Response[Any]:
+    async def start(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Start the payment, or find it again. What can be paid with is only handed out to a buyer whom we know:
         an order copies the name and e-mail. A free purchase is done at once."""
         visit = await till.find(token)
@@ -50,7 +51,7 @@ class PaymentsController(Controller):
         return Response({"client_secret": started.client_secret}, headers={"Cache-Control": "no-store"})
 
     @get("/status")
-    async def show_status(self, request: Request, token: str) -> Response[Any]:
+    async def show_status(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Ask the provider, bring the purchase as far as it can go, and say how it stands.
 
         303 to the order; 402 the bank said no; 200 nothing has happened yet; 202 tickets are being made; 503 unknown.

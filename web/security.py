@@ -114,7 +114,7 @@ class OriginCheck(ASGIMiddleware):
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS and not _opt(scope).get(ANY_ORIGIN):
+        if scope["type"] == "http" and scope.get("method") not in SAFE_METHODS and not _opt(scope).get(ANY_ORIGIN):
             _check_origin(scope)
         await next_app(scope, receive, send)
 

@@ -1,0 +1,216 @@
+"""Notices: verified, kept once, answered; acted upon by asking, in whatever order and however often they come."""
+
+import asyncio
+import json
+import random
+import time
+import uuid
+
+import pytest
+import stripe as library
+
+from models import database as db
+from services import gateway, notices
+from services.gateway import Notice, NoticeRefused
+from services.stripe_gateway import StripeGateway
+from tests.conftest import WEBHOOK_SECRET
+from tests.makers import hold_with_buyer, let_time_pass, make_event, start_paying
+
+OLD_SECRET = "whsec_the_one_before"
+EVENT = {
+    "id": "evt_1",
+    "type": "payment_intent.succeeded",
+    "livemode": False,
+    "data": {"object": {"id": "pi_1", "object": "payment_intent", "metadata": {"payment_id": str(uuid.UUID(int=7))}}},
+}
+
+
+def body(**changes):
+    return json.dumps(EVENT | changes).encode()
+
+
+def signed(raw, *, secret=WEBHOOK_SECRET, at=None):
+    at = int(time.time()) if at is None else at
+    seal = library.WebhookSignature._compute_signature(f"{at}.{raw.decode('utf-8', 'replace')}", secret)
+    return f"t={at},v1={seal}"
+
+
+@pytest.fixture
+async def door():
+    ours = StripeGateway(
+        secret_key="sk_test_x", api_base="http://127.0.0.1:1", webhook_secrets=(WEBHOOK_SECRET, OLD_SECRET)
+    )
+    yield ours
+    await ours.close()
+
+
+# At the door
+
+
+async def test_a_genuine_notice_is_read(door):
+    raw = body()
+    read = door.read_notice(raw, signed(raw))
+    assert (read.id, read.type, read.reference, read.livemode) == ("evt_1", "payment_intent.succeeded", "pi_1", False)
+    assert read.payment_id == uuid.UUID(int=7)
+
+
+async def test_while_secrets_are_changed_both_are_good(door):
+    raw = body()
+    assert door.read_notice(raw, signed(raw, secret=OLD_SECRET)).id == "evt_1"
+
+
+async def test_a_charge_leads_to_its_intent(door):
+    raw = body(type="charge.refunded", data={"object": {"id": "ch_1", "object": "charge", "payment_intent": "pi_9"}})
+    assert door.read_notice(raw, signed(raw)).reference == "pi_9"
+
+
+@pytest.mark.parametrize(
+    ("raw", "signature"),
+    [
+        pytest.param(body(), "", id="unsigned"),
+        pytest.param(body(), "t=1,v1=", id="empty seal"),
+        pytest.param(body(), "nonsense", id="nonsense"),
+        pytest.param(body(), "t=x,v1=y", id="no time"),
+        pytest.param(body(), signed(body(), secret="whsec_guess"), id="another secret"),
+        pytest.param(body(id="evt_2"), signed(body()), id="another body"),
+        pytest.param(body(), signed(body(), at=int(time.time()) - 301), id="301 s old"),
+        pytest.param(body(), signed(body(), at=int(time.time()) + 320), id="from the future"),
+        pytest.param(b"\xff\xfe{", signed(b"\xff\xfe{"), id="not UTF-8"),
+        pytest.param(b"{", signed(b"{"), id="not JSON"),
+        pytest.param(b"[]", signed(b"[]"), id="a list"),
+        pytest.param(b"{}", signed(b"{}"), id="nothing in it"),
+        pytest.param(b"null", signed(b"null"), id="null"),
+        pytest.param(body(data={"object": []}), signed(body(data={"object": []})), id="no subject"),
+        pytest.param(b'{"data": 1, "id": 1}', signed(b'{"data": 1, "id": 1}'), id="numbers"),
+    ],
+)
+async def test_case_30_what_is_not_genuine_fresh_and_readable_is_refused(door, raw, signature):
+    with pytest.raises(NoticeRefused):
+        door.read_notice(raw, signature)
+
+
+# DEFECT: without a secret nothing is verified (see also the settings that let an empty list through).
+async def test_without_a_secret_nothing_is_genuine():
+    ours = StripeGateway(secret_key="sk_test_x", api_base="http://127.0.0.1:1", webhook_secrets=())
+    raw = body()
+    with pytest.raises(NoticeRefused):
+        ours.read_notice(raw, signed(raw, secret="whsec_anything"))
+    await ours.close()
+
+
+# Kept
+
+
+@pytest.fixture
+async def purchase(database, stripe):
+    checkout_id = await hold_with_buyer(await make_event(capacity=3))
+    return await start_paying(checkout_id)
+
+
+def notice(notice_id, reference, kind="payment_intent.amount_capturable_updated", payment_id=None):
+    return Notice(notice_id, kind, reference, payment_id, False, "{}")
+
+
+async def test_a_notice_is_kept_once_however_often_it_comes(purchase):
+    kept = [await notices.keep(notice("evt_1", purchase.reference)) for _ in range(3)]
+    assert kept == [True, False, False]
+    assert await db.fetchval("SELECT count(*) FROM payment_notice") == 1
+
+
+async def test_the_same_notice_many_times_at_once_is_kept_once(purchase):
+    kept = await asyncio.gather(*(notices.keep(notice("evt_1", purchase.reference)) for _ in range(10)))
+    assert sum(kept) == 1
+
+
+async def test_a_notice_about_nobody_of_ours_is_kept_and_left_alone(purchase):
+    assert not await notices.keep(notice("evt_1", "pi_of_somebody_else"))
+    assert await notices.handle_due() == 0
+
+
+async def test_a_kind_of_notice_that_means_nothing_to_us_is_kept_and_left_alone(purchase):
+    assert not await notices.keep(notice("evt_1", purchase.reference, kind="charge.updated"))
+    assert await notices.handle_due() == 0
+
+
+async def test_a_notice_that_comes_before_the_answer_to_create_is_about_one_of_ours(database, stripe):
+    checkout_id = await hold_with_buyer(await make_event())
+    await stripe.fault(op="payment_intents.create", mode="drop_after", times=2)
+    with pytest.raises(gateway.OutcomeUnknown):
+        await start_paying(checkout_id)
+    payment_id = await db.fetchval("SELECT id FROM payment")
+    (there,) = (await stripe.state())["intents"]
+    assert await notices.keep(notice("evt_1", there["id"], kind="payment_intent.created", payment_id=payment_id))
+
+
+# Handled
+
+
+async def test_a_notice_leads_to_the_order(purchase, stripe):
+    await stripe.pay(purchase.client_secret)
+    await notices.keep(notice("evt_1", purchase.reference))
+    assert await notices.handle_due() == 1
+    assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
+    assert await notices.handle_due() == 0
+
+
+async def test_what_a_notice_says_is_never_believed(purchase, stripe):
+    """A forged or outdated “succeeded” makes nothing: the provider is asked, and says otherwise."""
+    await notices.keep(notice("evt_1", purchase.reference, kind="payment_intent.succeeded"))
+    assert await notices.handle_due() == 1
+    assert await db.fetchval("SELECT count(*) FROM orders") == 0
+
+
+@pytest.mark.parametrize("order", range(4))
+async def test_duplicate_late_and_reordered_notices_are_one_order(purchase, stripe, order):
+    await stripe.pay(purchase.client_secret)
+    kinds = ["succeeded", "amount_capturable_updated", "created", "payment_failed", "canceled"]
+    random.Random(order).shuffle(kinds)
+    for number, kind in enumerate(kinds * 2):
+        await notices.keep(notice(f"evt_{number}", purchase.reference, kind=f"payment_intent.{kind}"))
+    await asyncio.gather(notices.handle_due(), notices.handle_due(3), notices.handle_due(1))
+    assert await db.fetchval("SELECT count(*) FROM payment_notice WHERE handled_at IS NULL") == 0
+    assert await db.fetchval("SELECT count(*) FROM orders") == 1
+    assert await db.fetchval("SELECT count(*) FROM ticket") == 1
+    assert sum(i["amount_received"] for i in (await stripe.state())["intents"]) == 2400
+
+
+async def test_a_notice_whose_handling_fails_is_tried_again_later(purchase, stripe):
+    await stripe.pay(purchase.client_secret)
+    await notices.keep(notice("evt_1", purchase.reference))
+    await stripe.fault(op="payment_intents.retrieve", mode="429")
+    assert await notices.handle_due() == 0
+    assert "Too many requests" in await db.fetchval("SELECT last_error FROM payment_notice")
+    assert await notices.handle_due() == 0, "not at once"
+    await let_time_pass(seconds=5)
+    assert await notices.handle_due() == 1
+    assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
+
+
+async def test_i7_a_notice_that_never_can_be_handled_stays_in_sight(purchase, stripe):
+    await notices.keep(notice("evt_1", purchase.reference))
+    await stripe.reset()
+    for _ in range(notices.MAX_ATTEMPTS):
+        await db.execute("UPDATE payment_notice SET run_at = now()")
+        await notices.handle_due()
+    dead = await db.fetchrow("SELECT handled_at, run_at = 'infinity' AS given_up, last_error FROM payment_notice")
+    assert (dead["handled_at"], dead["given_up"]) == (None, True)
+    assert "No such payment_intent" in dead["last_error"]
+
+
+async def test_a_worker_that_dies_with_a_notice_in_hand_loses_nothing(purchase, stripe, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    async def killed(_):
+        raise Killed
+
+    await stripe.pay(purchase.client_secret)
+    await notices.keep(notice("evt_1", purchase.reference))
+    with monkeypatch.context() as patch:
+        patch.setattr(notices, "settle", killed)
+        with pytest.raises(Killed):
+            await notices.handle_due()
+    assert await notices.handle_due() == 0, "its lease has to run out first"
+    await let_time_pass(seconds=notices.LEASE_SECONDS)
+    assert await notices.handle_due() == 1
+    assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"

@@ -1,0 +1,137 @@
+"""The confirmation: tickets with codes that a door can check, a receipt, and nobody else's eyes."""
+
+import re
+
+import pytest
+
+from models import database as db
+from services import links, ticket_codes, tickets
+from tests.makers import buy, hold, hold_with_buyer, make_event, start_paying, ticket_type
+from web.tickets import qr
+
+
+def page_of(order_id) -> str:
+    return f"/orders/{links.order_token(order_id)}"
+
+
+@pytest.fixture
+async def order_id(database, stripe):
+    event = await make_event(
+        ticket_type(), ticket_type("Front row", price=3600), title="Winter Light", location="Palm House", city="Graz"
+    )
+    return await buy(event, stripe, General=2, Front_row=1)
+
+
+async def test_the_confirmation_has_every_ticket_and_the_receipt(browser, order_id):
+    answer = await browser.get(page_of(order_id))
+    order = await db.fetchrow("SELECT * FROM orders WHERE id = $1", order_id)
+    assert answer.status_code == 200
+    assert "You’re going, Ana" in answer.text
+    assert order["number"] in answer.text
+    for position in (1, 2, 3):
+        assert f"{order['number']}-{position}" in answer.text
+    assert answer.text.count('<article class="ticket"') == 3
+    assert answer.text.count('role="img" aria-label="QR code of ticket') == 3
+    assert answer.text.count("Ana Kovač") >= 3, "the holder stands on each"
+    assert "€84.00" in answer.text
+    assert order["payment_reference"] in answer.text
+    assert "Palm House" in answer.text
+
+
+async def test_the_page_is_personal_and_safe_to_reload(browser, order_id):
+    first, second = await browser.get(page_of(order_id)), await browser.get(page_of(order_id))
+    assert first.headers["cache-control"] == "no-store"
+    assert first.headers["referrer-policy"] == "no-referrer"
+    assert 'name="robots" content="noindex"' in first.text
+    assert first.text == second.text
+
+
+@pytest.mark.parametrize("token", ["x", "a" * 64, "YWJj"])
+async def test_without_the_secret_link_there_is_nothing_to_see(browser, token):
+    assert (await browser.get(f"/orders/{token}")).status_code == 404
+    assert (await browser.get(f"/orders/{token}/calendar.ics")).status_code == 404
+
+
+async def test_ids_numbers_and_checkout_links_open_no_order(browser, order_id):
+    row = await db.fetchrow("SELECT number, checkout_id FROM orders WHERE id = $1", order_id)
+    for guess in (order_id, row["number"], links.checkout_token(order_id), links.checkout_token(row["checkout_id"])):
+        assert (await browser.get(f"/orders/{guess}")).status_code == 404
+
+
+async def test_every_code_on_the_page_is_its_tickets_own(browser, order_id):
+    text = (await browser.get(page_of(order_id))).text
+    rows = await db.fetch("SELECT id, number FROM ticket WHERE order_id = $1", order_id)
+    assert len({ticket_codes.sign(row["id"]) for row in rows}) == 3
+    for row in rows:
+        assert str(qr(row["id"], row["number"])) in text
+
+
+async def test_between_payment_and_tickets_the_page_says_so_and_asks_again(browser, stripe, monkeypatch):
+    checkout_id = await hold_with_buyer(await make_event())
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+
+    async def crash(order_id):
+        raise ConnectionError("the process ends here")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("services.settlement.tickets.issue", crash)
+        with pytest.raises(ConnectionError):
+            from services import settlement
+
+            await settlement.settle(intent.reference)
+    order_id = await db.fetchval("SELECT id FROM orders WHERE checkout_id = $1", checkout_id)
+    answer = await browser.get(page_of(order_id))
+    assert answer.status_code == 200
+    assert "We’re making your tickets" in answer.text
+    assert "hx-trigger" in answer.text
+    assert 'http-equiv="refresh"' in answer.text
+    assert "<article" not in answer.text
+
+    await tickets.issue(order_id)
+    answer = await browser.get(page_of(order_id))
+    assert "We’re making your tickets" not in answer.text
+    assert '<article class="ticket"' in answer.text
+
+
+async def test_the_calendar_entry_leads_back_to_the_tickets(browser, order_id):
+    answer = await browser.get(f"{page_of(order_id)}/calendar.ics")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/calendar")
+    assert answer.headers["cache-control"] == "no-store"
+    unfolded = answer.text.replace("\r\n ", "")
+    assert "SUMMARY:Winter Light" in unfolded
+    assert page_of(order_id) in unfolded
+
+
+async def test_free_tickets_have_no_payment_to_show(browser, stripe):
+    checkout_id = await hold(await make_event(ticket_type(price=0)))
+    answer = await browser.post(
+        f"/checkouts/{links.checkout_token(checkout_id)}/payment", data={"name": "Ana", "email": "ana@example.org"}
+    )
+    text = (await browser.get(answer.headers["location"])).text
+    assert re.search(r"Order <b[^>]*>FY-[^<]+</b> is complete", text)
+    assert "<dt>Payment</dt>" not in text
+
+
+async def test_a_finished_purchase_forgets_the_own_hold(browser, order_id):
+    checkout_id = await db.fetchval("SELECT checkout_id FROM orders WHERE id = $1", order_id)
+    browser.cookies.set("hold", links.checkout_token(checkout_id), domain="shop.localhost")
+    await browser.get(page_of(order_id))
+    assert "hold" not in browser.cookies
+
+
+async def test_names_are_printed_never_run(browser, stripe):
+    from services import checkout
+
+    checkout_id = await hold(await make_event(title="<i>Winter</i> Light"))
+    await checkout.remember_buyer(checkout_id, name="<b>Ana</b> <script>", email="ana@example.org")
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    from services import settlement
+
+    await settlement.settle(intent.reference)
+    order_id = await db.fetchval("SELECT id FROM orders WHERE checkout_id = $1", checkout_id)
+    text = (await browser.get(page_of(order_id))).text
+    assert "<script>" not in text
+    assert "<i>Winter" not in text
