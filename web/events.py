@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -206,9 +206,12 @@ def _stream(request: Request, key: Any, look: Any, *, since: float | None = None
         headers = {"Retry-After": "5", "Cache-Control": "no-store"}
         return Response("", status_code=503, headers=headers, media_type=MediaType.TEXT)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    # Closed by hand: a page that goes away while it is not reading would leave the generator where it stands.
-    closing = BackgroundTask(body.aclose)
-    return Stream(body, media_type="text/event-stream", headers=headers, background=closing)
+    return Stream(body, media_type="text/event-stream", headers=headers, background=BackgroundTask(_close, body))
+
+
+async def _close(body: AsyncGenerator[bytes, None]) -> None:
+    """By hand: a page that goes away while it is not reading would leave the generator where it stands."""
+    await body.aclose()
 
 
 async def _look_at_event(event: dict[str, Any], _: set[UUID] | None) -> dict[UUID, Seen]:

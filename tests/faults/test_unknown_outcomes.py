@@ -13,6 +13,7 @@ from sandbox.plan import SANDBOX_SECRET_KEY
 from services import checkout, gateway, notices, reconciliation, settlement, stripe_gateway
 from services.gateway import Notice, OutcomeUnknown
 from services.stripe_gateway import StripeGateway
+from tests.faults import scenarios
 from tests.makers import (
     hold,
     hold_with_buyer,

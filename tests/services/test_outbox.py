@@ -152,8 +152,12 @@ async def test_case_36_a_slow_worker_does_not_do_again_what_another_has_done_mea
     subjects = await notes(4)
     slow, quick = Worker(takes=0.15), Worker()
     slowly = asyncio.create_task(slow.drain())
+    await until(_everything_is_leased)
     while not slowly.done():
-        await until(lambda: True)
         await quick.drain()
         await asyncio.sleep(0.02)
     assert sorted(slow.done + quick.done) == sorted(subjects)
+
+
+async def _everything_is_leased():
+    return await db.fetchval("SELECT count(*) FROM outbox WHERE attempts = 0") == 0
