@@ -53,7 +53,7 @@ def shop(scratch: Path, postgres_url: str, redis_url: str) -> Iterator[Shop]:
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    path = os.environ.get("CHROMIUM") or next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         missing = "No Chromium found. Install the system's package: chromium."
         pytest.fail(missing) if os.environ.get("CI") == "true" else pytest.skip(missing)
