@@ -44,7 +44,12 @@
   let turn = Promise.resolve();
 
   const inTurn = (work) => (turn = turn.then(work, work));
-  const post = (where) => ask(where, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+
+  /* `sent` comes back with the answer: whatever was typed since then is newer than what the server says about it. */
+  async function post(where) {
+    const sent = new FormData(form);
+    return { sent, ...(await ask(where, { method: "POST", body: new URLSearchParams(sent) })) };
+  }
 
   async function ask(where, options) {
     const headers = { "HX-Request": "true" };
@@ -69,23 +74,30 @@
   });
 
   async function keep(field) {
-    if (needsCard && !card && isFilled()) return open({ after: (html) => showField(field, html) });
+    const showIt = ({ text, sent }) => {
+      const fresh = parse(text);
+      if (!$("#error-summary", fresh)) $("#error-summary")?.remove();
+      if (document.activeElement?.id !== field.id) showField(field.id, fresh, sent);
+    };
+    if (needsCard && !card && isFilled()) return open({ after: showIt });
     const answer = await post("/buyer");
-    if ([200, 422].includes(answer.status)) showField(field, answer.text);
+    return [200, 422].includes(answer.status) && showIt(answer);
   }
 
-  /* Only the field that was left: the one being edited is the buyer's. */
-  function showField(field, html) {
-    const fresh = parse(html), shown = document.getElementById(field.id);
-    if (!$("#error-summary", fresh)) $("#error-summary")?.remove();
-    if (shown && shown.value === field.value && shown !== document.activeElement) {
-      shown.closest(".field").replaceWith(fresh.getElementById(field.id).closest(".field"));
-    }
+  /* True when it was replaced; what is being typed is never. */
+  function showField(id, fresh, sent) {
+    const shown = document.getElementById(id);
+    if (shown.value !== sent.get(id)) return false;
+    shown.closest(".field").replaceWith(fresh.getElementById(id).closest(".field"));
+    return true;
   }
 
-  function showBuyer(html) {
-    $("#buyer").replaceWith($("#buyer", parse(html)));
-    $("#error-summary").focus();
+  function showBuyer({ text, sent }) {
+    const fresh = parse(text), typing = document.activeElement?.id;
+    $("#error-summary")?.remove();
+    $("#buyer").prepend($("#error-summary", fresh));
+    const kept = fields().map(({ id }) => id).filter((id) => !showField(id, fresh, sent));
+    if (!kept.includes(typing)) $("#error-summary").focus();
     if (!document.title.startsWith("Error: ")) document.title = `Error: ${document.title}`;
   }
 
@@ -124,7 +136,7 @@
     slot.setAttribute("aria-busy", "true");
     try {
       const answer = await post("/payment");
-      if (answer.status === 422) return after?.(answer.text);
+      if (answer.status === 422) return after?.(answer);
       if (!answer.ok) return showNotice(answer.text, { focus });
       if (!(await mount(JSON.parse(answer.text).client_secret))) return show("unreachable");
       forgetErrors();
@@ -175,7 +187,7 @@
 
   async function pay() {
     const [answer, check] = await Promise.all([post("/buyer"), elements.submit()]);
-    if (answer.status === 422) return showBuyer(answer.text);
+    if (answer.status === 422) return showBuyer(answer);
     if (!answer.ok) return show("unreachable");
     forgetErrors();
     if (check.error) return check.error.type === "validation_error" || show("unreachable");

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from babel.numbers import get_currency_precision
 from litestar import Controller, MediaType, Request, Response, get, post
 from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath
@@ -185,6 +186,7 @@ async def _page(
         blurb=_blurb(event, shown),
         limits=_limits(shown),
         decimals=decimals(event["currency"]),
+        digits=get_currency_precision(event["currency"]),
         request_key=key or forms.new_request_key(),
         structured_data=structured_data(event, shown),
     )

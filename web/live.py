@@ -28,6 +28,8 @@ WINDOW_SECONDS, WINDOW_PER_STREAM, LONGEST_WINDOW = 0.06, 0.0002, 0.7
 DEAF_SECONDS = 2.0
 # Even with it, in case a word was lost.
 SLOW_SECONDS = 20.0
+# A silent Redis is asked whether it is there, and given up when it says nothing: it may be frozen.
+ASK_SECONDS, GIVE_UP_SECONDS = 2.0, 5.0
 # What changes by itself at a moment is looked at just after it.
 AFTER_SECONDS = 0.05
 
@@ -255,9 +257,9 @@ class Hub:
                     self._tell(UUID(bytes=said["data"]))
                 else:
                     self._set_hearing(True)
-            elif time.monotonic() - heard > 10:
+            elif time.monotonic() - heard > GIVE_UP_SECONDS:
                 raise TimeoutError("Redis does not answer")
-            elif time.monotonic() - heard > 4:
+            elif time.monotonic() - heard > ASK_SECONDS:
                 await channel.ping()
 
     def _set_hearing(self, hears: bool) -> None:

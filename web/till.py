@@ -12,7 +12,7 @@ from domain.reservations import HOLD, HoldState
 from models import checkout as checkouts
 from models.checkout import Visit
 from services import links
-from web import covers, own_hold, rendering, start_again
+from web import covers, own_hold, rendering, start_again, words
 from web.buyer_form import BuyerForm, kept_buyer
 from web.declines import Decline, decline_of
 from web.rendering import is_htmx, redirect
@@ -136,19 +136,22 @@ REFUSALS: Any = {AlreadyPaid: go_to_order, HoldEnded: go_to_checkout, PaymentUnd
 
 
 def shown(visit: Visit) -> dict[str, Any]:
-    event = visit.event
+    event, until = visit.event, visit.checkout["expires_at"]
+    timezone = event["timezone"]
     return {
         "path": checkout_path(visit),
         "event": event,
         "hue": covers.hue(event["slug"]),
-        "timezone": event["timezone"],
+        "timezone": timezone,
         "currency": event["currency"],
         "lines": [
             {"quantity": line["quantity"], "name": line["name"], "amount": line["line_total"]} for line in visit.lines
         ],
         "count": visit.quantity,
         "total": visit.amount,
-        "until": visit.checkout["expires_at"],
+        "until": until,
+        # Without the script, which says it on the buyer's own clock, the zone must be named.
+        "until_words": f"{words.clock(until, timezone)} {words.zone_name(until, timezone)}",
         "fresh": False,
     }
 

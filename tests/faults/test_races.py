@@ -8,10 +8,10 @@ from uuid import UUID
 
 import pytest
 
-from domain.errors import InsufficientInventory, RequestKeyReused
+from domain.errors import InsufficientInventory, Refusal, RequestKeyReused
 from models import database as db
 from models import stock
-from services import checkout, reservations, settlement
+from services import checkout, reconciliation, reservations, settlement
 from tests.faults import scenarios
 from tests.faults.interleaving import (
     after_statement,
@@ -20,7 +20,7 @@ from tests.faults.interleaving import (
     rendezvous,
     waiting_for_a_lock,
 )
-from tests.makers import hold, key, left, let_time_run_out, make_event, ticket_type
+from tests.makers import hold, key, left, let_time_pass, let_time_run_out, make_event, ticket_type
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -164,6 +164,40 @@ async def test_giving_back_against_paying_has_exactly_one_outcome(stripe, paymen
 
 async def test_tickets_are_issued_once_by_two_workers_at_once(stripe):
     await scenarios.two_workers_issue_the_same_tickets(stripe)
+
+
+async def test_case_28_a_stampede_with_declines_expiries_and_every_worker_at_once(stripe):
+    """Sixty buyers, ten seats; the sweeper, the reconciler and impatient pages all get in each other's way."""
+    event, chance = await make_event(capacity=10), random.Random(28)
+
+    async def buyer(number):
+        checkout_id = await scenarios.hold_with_buyer(event)
+        intent = await checkout.start_payment(checkout_id)
+        if number % 4 == 0:
+            await let_time_run_out(checkout_id)
+        if number % 5 == 0:
+            await stripe.pay(intent.client_secret, "4000000000000002")
+        if number % 7 != 0:
+            await stripe.pay(intent.client_secret)
+        await asyncio.gather(*(settlement.settle(intent.reference) for _ in range(chance.choice([1, 2, 3]))))
+
+    async def worker():
+        for _ in range(6):
+            await checkout.expire_holds(event.id)
+            await reconciliation.reconcile()
+            await asyncio.sleep(chance.random() / 10)
+
+    outcomes = await asyncio.gather(*(buyer(n) for n in range(60)), worker(), worker(), return_exceptions=True)
+    surprises = [o for o in outcomes if isinstance(o, Exception) and not isinstance(o, Refusal)]
+    assert surprises == []
+    await let_time_pass(minutes=16)
+    await checkout.expire_holds(event.id)
+    await reconciliation.reconcile(limit=200)
+    await scenarios._nothing_oversold()
+    await scenarios._who_paid_has_tickets(stripe)
+    assert await db.fetchval("SELECT count(*) FROM orders WHERE status = 'COMPLETED'") > 0
+    dangling = [i["id"] for i in (await stripe.state())["intents"] if i["status"] == "requires_capture"]
+    assert dangling == [], "an authorisation was forgotten"
 
 
 async def _hold(event, wish):

@@ -6,10 +6,10 @@ import httpx
 import pytest
 
 from models import database as db
-from services import links, mail
+from services import checkout, links, mail, settlement, tickets
 from tasks import jobs
 from tests.conftest import run_stripe_sandbox
-from tests.makers import buy, let_time_pass, make_event, ticket_type
+from tests.makers import buy, hold, let_time_pass, make_event, start_paying, ticket_type
 
 BASE_URL = "https://tickets.example.org"
 
@@ -63,8 +63,6 @@ async def test_case_36_the_mail_goes_out_exactly_once_whoever_drains(letters, st
 
 
 async def test_case_36_settling_again_sends_nothing_again(letters, stripe):
-    from services import settlement, tickets
-
     order_id = await buy(await make_event(), stripe)
     await jobs.drain_outbox({})
     await settlement.settle(await db.fetchval("SELECT reference FROM payment"))
@@ -85,25 +83,32 @@ async def test_a_mail_server_that_is_away_costs_nothing_but_time(letters, stripe
     assert len(await letters()) == 1
 
 
+# DEFECT: nothing is added, but the mail is never sent: a line break in a title costs every buyer their confirmation.
 async def test_no_line_can_be_added_to_the_head_of_a_mail(letters, stripe):
-    """A title with a line break must neither be sent as a header nor keep the buyer from their tickets."""
-    event = await make_event(title="Winter\r\nBcc: eve@example.org")
-    await buy(event, stripe)
+    await buy(await make_event(title="Winter\r\nBcc: eve@example.org"), stripe)
     await jobs.drain_outbox({})
-    assert all(letter["to"] == ["ana@example.org"] for letter in await letters())
-    assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
+    (letter,) = await letters()
+    assert letter["to"] == ["ana@example.org"]
+
+
+async def test_an_address_with_letters_of_its_own_language_gets_its_mail(letters, stripe):
+    await buy_as(stripe, name="Žiga", email="žiga@šiška.example")
+    await jobs.drain_outbox({})
+    (letter,) = await letters()
+    assert letter["to"] in (["žiga@šiška.example"], ["žiga@xn--ika-b4aa.example"])
 
 
 async def test_what_a_buyer_calls_themselves_is_shown_as_text(letters, stripe):
-    from services import checkout, settlement
-    from tests.makers import hold, start_paying
-
-    checkout_id = await hold(await make_event(title="<b>Winter</b>"))
-    await checkout.remember_buyer(checkout_id, name="<script>alert(1)</script>", email="ana@example.org")
-    intent = await start_paying(checkout_id)
-    await stripe.pay(intent.client_secret)
-    await settlement.settle(intent.reference)
+    await buy_as(stripe, name="<script>alert(1)</script>", email="ana@example.org", title="<b>Winter</b>")
     await jobs.drain_outbox({})
     (letter,) = await letters()
     assert "<script>" not in letter["html"]
     assert "<b>Winter" not in letter["html"]
+
+
+async def buy_as(stripe, *, name, email, **event):
+    checkout_id = await hold(await make_event(**event))
+    await checkout.remember_buyer(checkout_id, name=name, email=email)
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)

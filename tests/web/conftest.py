@@ -1,6 +1,6 @@
 """The whole web application in this process and event loop, talked to as a browser does."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -14,10 +14,10 @@ SHOP = "http://shop.localhost"
 
 
 @pytest.fixture(scope="session")
-def app(postgres_url: str, redis_url: str, stripe_url: str) -> Iterator[Litestar]:
+def app(postgres_url: str, redis_url: str, stripe_url: str) -> Litestar:
     from web.app import create_app
 
-    yield create_app(
+    return create_app(
         configuration.load(
             {
                 "BASE_URL": SHOP,

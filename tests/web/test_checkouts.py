@@ -91,9 +91,7 @@ async def test_a_good_buyer_is_remembered_for_another_device(browser, script):
 
 async def test_each_good_field_is_remembered_and_each_bad_one_is_named(browser, script):
     checkout_id = await hold(await make_event())
-    answer = await browser.post(
-        f"{page_of(checkout_id)}/buyer", data={"name": "Ana", "email": "ana@"}, headers=script
-    )
+    answer = await browser.post(f"{page_of(checkout_id)}/buyer", data={"name": "Ana", "email": "ana@"}, headers=script)
     assert answer.status_code == 422
     assert answer.text.lstrip().startswith('<div class="stack stack--5" id="buyer">'), "one part, with its id"
     assert "Add the part after @, for example example.org." in answer.text
@@ -158,7 +156,7 @@ async def test_another_site_can_neither_give_back_nor_pay(browser):
     assert await statuses(checkout_id) == ["ACTIVE"]
 
 
-async def test_an_ended_hold_says_so_and_offers_the_same_choice_again(browser):
+async def test_ac_7_an_ended_hold_says_so_and_offers_the_same_choice_again(browser):
     event = await make_event(ticket_type(), ticket_type("Front row", price=3600), capacity=10)
     checkout_id = await hold_with_buyer(event, General=2, Front_row=1)
     await let_time_run_out(checkout_id)
@@ -221,7 +219,7 @@ async def test_an_ended_hold_of_an_event_off_sale_offers_nothing_that_would_fail
     assert "Start again with" not in text
 
 
-async def test_nothing_can_be_saved_or_paid_after_the_end(browser, script, stripe):
+async def test_ac_7_nothing_can_be_saved_or_paid_after_the_end(browser, script, stripe):
     checkout_id = await hold(await make_event())
     await let_time_run_out(checkout_id)
     for path in ("/buyer", "/payment"):

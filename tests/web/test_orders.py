@@ -5,7 +5,7 @@ import re
 import pytest
 
 from models import database as db
-from services import links, ticket_codes, tickets
+from services import checkout, links, settlement, ticket_codes, tickets
 from tests.makers import buy, hold, hold_with_buyer, make_event, start_paying, ticket_type
 from web.tickets import qr
 
@@ -77,8 +77,6 @@ async def test_between_payment_and_tickets_the_page_says_so_and_asks_again(brows
     with monkeypatch.context() as broken:
         broken.setattr("services.settlement.tickets.issue", crash)
         with pytest.raises(ConnectionError):
-            from services import settlement
-
             await settlement.settle(intent.reference)
     order_id = await db.fetchval("SELECT id FROM orders WHERE checkout_id = $1", checkout_id)
     answer = await browser.get(page_of(order_id))
@@ -122,14 +120,10 @@ async def test_a_finished_purchase_forgets_the_own_hold(browser, order_id):
 
 
 async def test_names_are_printed_never_run(browser, stripe):
-    from services import checkout
-
     checkout_id = await hold(await make_event(title="<i>Winter</i> Light"))
     await checkout.remember_buyer(checkout_id, name="<b>Ana</b> <script>", email="ana@example.org")
     intent = await start_paying(checkout_id)
     await stripe.pay(intent.client_secret)
-    from services import settlement
-
     await settlement.settle(intent.reference)
     order_id = await db.fetchval("SELECT id FROM orders WHERE checkout_id = $1", checkout_id)
     text = (await browser.get(page_of(order_id))).text

@@ -87,7 +87,7 @@ async def test_the_price_comes_from_the_server(browser, stripe, script):
         ("4000000000009987", "Your bank said no, and did not say why."),
     ],
 )
-async def test_a_decline_is_explained_and_the_same_hold_pays_later(browser, stripe, script, card, words):
+async def test_ac_7_a_decline_is_explained_and_the_same_hold_pays_later(browser, stripe, script, card, words):
     checkout_id = await hold(await make_event())
     secret = await open_card(browser, checkout_id, script)
     assert (await stripe.pay(secret, card))["error"]["type"] == "card_error"
@@ -95,7 +95,7 @@ async def test_a_decline_is_explained_and_the_same_hold_pays_later(browser, stri
     assert declined.status_code == 402
     assert declined.text.lstrip().startswith('<div id="payment-notice">')
     assert words in declined.text
-    assert "You have not been charged, and your tickets are still held until" in declined.text
+    assert "You have not been charged, and your ticket is still held until" in declined.text
     assert words in (await browser.get(page_of(checkout_id))).text, "a reload says the same"
     assert await orders() == 0
 
@@ -174,7 +174,7 @@ async def test_an_unreachable_provider_is_said_and_the_hold_stays(browser, strip
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "3"
     assert "We can’t reach the payment service right now" in answer.text
-    assert "your tickets are still held until" in answer.text
+    assert "your ticket is still held until" in answer.text
     assert await statuses(checkout_id) == ["ACTIVE"]
     await open_card(browser, checkout_id, script)
     assert len((await stripe.state())["intents"]) == 1

@@ -132,7 +132,9 @@ async def test_a_forged_signature_or_a_changed_body_is_refused(browser):
     assert await kept() == []
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xff\xfe\x00", b"{", b"[]", b"null", b'"text"', b"{}", b'{"id": 1, "data": []}'])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xff\xfe\x00", b"{", b"[]", b"null", b'"text"', b"{}", b'{"id": 1, "data": []}']
+)
 async def test_what_cannot_be_read_is_refused_even_when_it_is_signed(browser, raw):
     assert (await knock(browser, raw)).status_code == 400
     assert await kept() == []
