@@ -70,9 +70,20 @@ async def database(pool: None) -> AsyncIterator[None]:
     """An empty database, and proof afterwards that the test left no invariant broken."""
     from models import database, invariants
 
-    await database.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+    await _empty_tables()
     yield
     assert await invariants.broken() == {}
+
+
+async def _empty_tables() -> None:
+    """Deleting a few rows takes a tenth of the time of a TRUNCATE; the guards against it are for the living."""
+    from models import database
+    from services.transaction import transaction
+
+    async with transaction():
+        await database.execute("SET LOCAL session_replication_role = replica")
+        for table in TABLES.split(", "):
+            await database.execute(f"DELETE FROM {table}")
 
 
 @pytest.fixture
@@ -81,7 +92,7 @@ async def stripe(stripe_url: str) -> AsyncIterator["StripeSandbox"]:
     from services import gateway
     from services.stripe_gateway import StripeGateway
 
-    async with httpx.AsyncClient(base_url=stripe_url) as client:
+    async with httpx.AsyncClient(base_url=stripe_url, verify=False) as client:
         sandbox = StripeSandbox(client)
         await sandbox.reset()
         ours = StripeGateway(secret_key=SANDBOX_SECRET_KEY, api_base=stripe_url, webhook_secrets=(WEBHOOK_SECRET,))
