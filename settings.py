@@ -104,13 +104,23 @@ def _required(env: Mapping[str, str], name: str) -> str:
 
 def _list(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     """Several values, comma-separated, while a secret is being rotated: the first signs, all verify."""
-    return tuple(part.strip() for part in _required(env, name).split(",") if part.strip())
+    parts = tuple(part.strip() for part in _required(env, name).split(",") if part.strip())
+    if not parts:
+        raise SettingsError(f"{name} has commas but no value in it.")
+    return parts
 
 
 def _url(env: Mapping[str, str], name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
     value = env.get(name, "").strip() or default or _required(env, name)
-    if urlsplit(value).scheme not in schemes:
+    try:
+        address = urlsplit(value)
+    except ValueError as error:
+        raise SettingsError(f"{name} is not an address: {error}.") from error
+    if address.scheme not in schemes:
         raise SettingsError(f"{name} must start with {' or '.join(s + '://' for s in schemes)}.")
+    # A database or Redis may be reached through a socket, whose address is a path.
+    if not address.hostname and not address.path.strip("/"):
+        raise SettingsError(f"{name} names no host.")
     return value
 
 

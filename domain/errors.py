@@ -100,6 +100,10 @@ class PaymentUnderWay(Refusal):
     """The bank has agreed and the money is being taken, or let go: for a moment nothing else can be done."""
 
 
+class AmountNotPayable(Refusal):
+    """The payment provider does not take so little, or so much, in this currency."""
+
+
 @dataclass(eq=False)
 class CapacityTooSmall(Refusal):
     """X, or an allocation, would fall below what is already promised. `smallest` is the lowest value that would do."""

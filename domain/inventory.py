@@ -19,6 +19,7 @@ from domain.errors import (
     InsufficientInventory,
     NothingChosen,
     QuantityOutOfBounds,
+    Refusal,
     Shortage,
     TicketTypeNotOnSale,
 )
@@ -174,7 +175,7 @@ def _capped(event: EventStock, wish: Wish) -> dict[UUID, int]:
 def _would_be_granted(event: EventStock, wish: Wish, now: datetime) -> bool:
     try:
         check_on_sale(event, wish, now=now)
-    except (TicketTypeNotOnSale, QuantityOutOfBounds, NothingChosen):
+    except Refusal:
         return False
     return not shortages(event, wish)
 

@@ -25,6 +25,15 @@ NEXT: dict[PaymentStatus, frozenset[PaymentStatus]] = {
 LIVE = frozenset({_S.CREATING, _S.OPEN, _S.CAPTURING, _S.CAPTURED, _S.VOIDING})
 
 
+class OurProblem(StrEnum):
+    """Why we did not take a payment, or could not place it. Everything else in `last_error` is the bank's own code."""
+
+    LATE = "late"
+    AMOUNT_DIFFERS = "amount_differs"
+    CAPTURED_BY_HAND = "captured_by_hand"
+    NEVER_OPENED = "never_opened"
+
+
 class Verdict(StrEnum):
     PIN = "PIN"  # the hold lives: nail it down and capture
     REBOOK = "REBOOK"  # the hold has lapsed, but the same seats still fit: a replacement hold, pinned

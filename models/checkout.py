@@ -28,7 +28,7 @@ VISIT = """
 
 # What was chosen, in order of display, whatever has become of it; a replaced hold is shown once.
 LINES = """
-    SELECT r.ticket_type_id, r.quantity, r.unit_price, r.quantity * r.unit_price AS line_total, r.status, t.name
+    SELECT r.ticket_type_id, r.quantity, r.unit_price, r.quantity::bigint * r.unit_price AS line_total, r.status, t.name
     FROM reservation AS r JOIN ticket_type AS t ON t.id = r.ticket_type_id
     WHERE r.checkout_id = $1 AND NOT EXISTS (SELECT 1 FROM reservation AS n WHERE n.replaces = r.id)
     ORDER BY t.position, t.id

@@ -59,8 +59,10 @@ INVARIANTS = {
         GROUP BY e.id HAVING (e.held, e.sold) IS DISTINCT FROM (coalesce(sum(t.held), 0), coalesce(sum(t.sold), 0))
     """,
     "I12 a completed order has its tickets, a paid one has none yet": """
-        SELECT o.number, o.status, count(k.id) FROM orders AS o LEFT JOIN ticket AS k ON k.order_id = o.id
-        GROUP BY o.id HAVING count(k.id) <> CASE o.status WHEN 'COMPLETED' THEN o.total_quantity ELSE 0 END
+        SELECT o.number, o.status, i.id, count(k.id) FROM orders AS o LEFT JOIN order_item AS i ON i.order_id = o.id
+        LEFT JOIN ticket AS k ON k.order_item_id = i.id AND k.order_id = o.id
+        GROUP BY o.id, i.id
+        HAVING count(k.id) <> CASE o.status WHEN 'COMPLETED' THEN coalesce(i.quantity, 1) ELSE 0 END
     """,
     "I12 a published event has a ticket type on sale": """
         SELECT slug FROM event AS e WHERE status = 'PUBLISHED'

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID as UUIDType
 
-from piccolo.columns import UUID, ForeignKey, Integer, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, ForeignKey, Integer, Text, Timestamptz
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
@@ -34,7 +34,7 @@ class Order(Table, tablename="orders"):
     payment_id = ForeignKey(Payment, default=None, on_delete=OnDelete.restrict, null=False)
     status = Text(default="PAID")
     total_quantity = Integer(default=None)
-    total_amount = Integer(default=None)
+    total_amount = BigInt(default=None)
     currency = Text(default=None)
     payment_provider = Text(default=None)
     payment_reference = Text(default=None)
@@ -51,7 +51,7 @@ class OrderItem(Table, tablename="order_item"):
     ticket_type_id = ForeignKey(TicketType, default=None, on_delete=OnDelete.restrict, null=False)
     quantity = Integer(default=None)
     unit_price = Integer(default=None)
-    line_total = Integer(default=None)
+    line_total = BigInt(default=None)
     created_at = Timestamptz()
 
 

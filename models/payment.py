@@ -1,6 +1,6 @@
 """Payment (our side of one intent) and PaymentNotice (what the provider sent, kept before it is answered)."""
 
-from piccolo.columns import JSONB, UUID, ForeignKey, Integer, Text, Timestamptz
+from piccolo.columns import JSON, UUID, BigInt, ForeignKey, Integer, Text, Timestamptz
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
@@ -13,7 +13,7 @@ class Payment(Table, tablename="payment"):
     checkout_id = ForeignKey(Checkout, default=None, on_delete=OnDelete.restrict, null=False)
     provider = Text(default=None)
     reference = Text(default=None, null=True)
-    amount = Integer(default=None)
+    amount = BigInt(default=None)
     currency = Text(default=None)
     status = Text(default="CREATING")
     hold_ended_at = Timestamptz(default=None, null=True)
@@ -28,7 +28,7 @@ class PaymentNotice(Table, tablename="payment_notice"):
     id = Text(primary_key=True, default=None)
     type = Text(default=None)
     reference = Text(default=None, null=True)
-    payload = JSONB(default=None)
+    payload = JSON(default=None)
     attempts = Integer(default=0)
     run_at = Timestamptz()
     last_error = Text(default=None, null=True)

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import structlog
 
-from domain.errors import AlreadyPaid, CheckoutNotFound, HoldEnded, PaymentUnderWay
+from domain.errors import AlreadyPaid, AmountNotPayable, CheckoutNotFound, HoldEnded, PaymentUnderWay
 from domain.payments import PaymentStatus
 from models import database, stock
 from models.ids import new_id
 from services import live, settlement
-from services.gateway import Intent, IntentStatus, OutcomeUnknown, current
+from services.gateway import Intent, IntentStatus, OutcomeUnknown, RequestRefused, current
 from services.transaction import transaction
 
 log = structlog.get_logger()
@@ -25,7 +25,7 @@ VISIT = """
     SELECT c.*, e.currency, o.id AS order_id,
            (SELECT count(*) FROM reservation AS r WHERE r.checkout_id = c.id AND r.status = 'ACTIVE'
               AND r.expires_at > clock_timestamp()) AS live_holds,
-           (SELECT coalesce(sum(quantity * unit_price), 0)::int FROM reservation AS r
+           (SELECT coalesce(sum(quantity::bigint * unit_price), 0)::bigint FROM reservation AS r
              WHERE r.checkout_id = c.id AND r.status = 'ACTIVE') AS amount
     FROM checkout AS c JOIN event AS e ON e.id = c.event_id LEFT JOIN orders AS o ON o.checkout_id = c.id
     WHERE c.id = $1
@@ -43,10 +43,16 @@ WRITE_PAYMENT = """
     INSERT INTO payment (id, checkout_id, provider, amount, currency) VALUES ($1, $2, $3, $4, $5) RETURNING *
 """
 
+# Whoever opens it first has opened it; the answer is the reference that counts.
 OPENED = """
-    UPDATE payment SET status = 'OPEN', reference = $2, next_check_at = clock_timestamp() + interval '15 seconds'
-    WHERE id = $1 AND status = 'CREATING'
+    WITH opened AS (
+        UPDATE payment SET status = 'OPEN', reference = $2, next_check_at = clock_timestamp() + interval '15 seconds'
+        WHERE id = $1 AND status = 'CREATING' RETURNING reference
+    )
+    SELECT coalesce((SELECT reference FROM opened), (SELECT reference FROM payment WHERE id = $1 AND status = 'OPEN'))
 """
+
+NEXT_ATTEMPT = "UPDATE payment SET attempts = $2 + 1 WHERE id = $1 AND attempts = $2"
 
 UNSETTLED = "SELECT reference FROM payment WHERE checkout_id = $1 AND status IN ('OPEN', 'CAPTURING', 'VOIDING')"
 
@@ -81,14 +87,21 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
     """The one live intent of this checkout, made now or found again: tabs and reloads share it.
 
     The buyer's name and e-mail are known. Raises CheckoutNotFound, HoldEnded, AlreadyPaid, PaymentUnderWay,
-    OutcomeUnknown.
+    AmountNotPayable, OutcomeUnknown.
     """
     payment = await _live_payment(checkout_id)
     if payment["provider"] == "free":
         await settlement.settle_free(payment["id"])
+        if (await _visit(checkout_id))["order_id"] is None:
+            raise HoldEnded(checkout_id)
         return FreeOfCharge()
     if payment["status"] == PaymentStatus.CREATING:
-        return await _create_intent(payment)
+        intent = await _create_intent(payment)
+        if await database.fetchval(OPENED, payment["id"], intent.reference) == intent.reference:
+            return intent
+        # Meanwhile the payment was given up, or a notice brought an intent whose making we had not heard about.
+        await _let_go(intent.reference)
+        return await start_payment(checkout_id)
     intent = await current().retrieve(payment["reference"])
     if intent.status == IntentStatus.AWAITING_BUYER:
         return intent
@@ -168,24 +181,21 @@ async def _live_payment(checkout_id: UUID) -> Any:
 
 async def _create_intent(payment: Any) -> Intent:
     try:
-        intent = await current().create(
+        return await current().create(
             payment_id=payment["id"],
             attempt=payment["attempts"],
             amount=payment["amount"],
             currency=payment["currency"],
         )
+    except RequestRefused as refusal:
+        if refusal.code in ("amount_too_small", "amount_too_large"):
+            raise AmountNotPayable from refusal
+        raise
     except OutcomeUnknown as error:
         if error.answered:
             # A 5xx would be replayed for this key. Whatever that call may have made, nobody holds its secret.
-            await database.execute(
-                "UPDATE payment SET attempts = $2 WHERE id = $1 AND attempts = $3",
-                payment["id"],
-                payment["attempts"] + 1,
-                payment["attempts"],
-            )
+            await database.execute(NEXT_ATTEMPT, payment["id"], payment["attempts"])
         raise
-    await database.execute(OPENED, payment["id"], intent.reference)
-    return intent
 
 
 async def _let_go(reference: str) -> None:

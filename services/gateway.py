@@ -15,7 +15,7 @@ class IntentStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """What the provider says, when asked. Amounts in minor units; `currency` in capitals."""
+    """What the provider says, when asked. `amount` in minor units: asked for, or taken once CAPTURED."""
 
     reference: str
     status: IntentStatus
@@ -45,6 +45,18 @@ class OutcomeUnknown(Exception):
         """`answered`: the provider said 5xx, and would say it again for the same idempotency key."""
         super().__init__(message)
         self.answered = answered
+
+
+class RequestRefused(OutcomeUnknown):
+    """A definite no for a reason that is ours: an amount it does not take, a wrong key, an intent of another account.
+
+    Nothing happened. How the payment stands is as unknown as before; asking again gets the same no until a person
+    has put it right.
+    """
+
+    def __init__(self, message: str, *, code: str | None) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NoticeRefused(Exception):

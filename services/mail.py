@@ -62,7 +62,7 @@ def _message(*, template: str, to: str, subject: str, message_id: str, values: d
     message = EmailMessage()
     message["From"] = _ready().sender
     message["To"] = to
-    message["Subject"] = subject
+    message["Subject"] = " ".join(subject.split())  # a title may hold a line break, a header may not
     message["Message-ID"] = message_id
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(_templates.get_template(f"{template}.txt").render(values))

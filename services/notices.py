@@ -4,6 +4,7 @@ import structlog
 
 from models import database
 from services.gateway import Notice, current
+from services.lanes import LANES, work_off
 from services.settlement import settle
 
 MAX_ATTEMPTS = 12
@@ -22,10 +23,10 @@ KEEP = """
 
 CLAIM = """
     UPDATE payment_notice
-    SET run_at = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
-    WHERE id IN (
+    SET run_at = clock_timestamp() + make_interval(secs => $1), attempts = attempts + 1
+    WHERE id = (
         SELECT id FROM payment_notice WHERE handled_at IS NULL AND run_at <= clock_timestamp()
-        ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, reference
 """
@@ -53,13 +54,14 @@ def read(raw: bytes, signature: str) -> Notice:
     return current().read_notice(raw, signature)
 
 
-async def handle_due(batch: int = 20) -> int:
+async def handle_due(lanes: int = LANES) -> int:
     """Settle what the kept notices point at. Returns how many were handled. Safe to run several times at once."""
-    handled = 0
-    while rows := await database.fetch(CLAIM, batch, LEASE_SECONDS):
-        for row in rows:
-            handled += await _handle(row["id"], row["reference"])
-    return handled
+
+    async def take_one() -> bool | None:
+        notice = await database.fetchrow(CLAIM, LEASE_SECONDS)
+        return await _handle(notice["id"], notice["reference"]) if notice else None
+
+    return await work_off(take_one, lanes=lanes)
 
 
 async def _handle(notice_id: str, reference: str) -> bool:

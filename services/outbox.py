@@ -9,6 +9,7 @@ from uuid import UUID
 import structlog
 
 from models import database
+from services.lanes import LANES, work_off
 
 LEASE_SECONDS = 30
 MAX_ATTEMPTS = 12  # with the backoff below, about an hour; then it is a dead letter, run_at = infinity
@@ -16,10 +17,10 @@ MAX_ATTEMPTS = 12  # with the backoff below, about an hour; then it is a dead le
 WRITE = "INSERT INTO outbox (kind, subject) VALUES ($1, $2) ON CONFLICT (kind, subject) DO NOTHING"
 
 CLAIM = """
-    UPDATE outbox SET run_at = clock_timestamp() + make_interval(secs => $2), attempts = attempts + 1
-    WHERE id IN (
+    UPDATE outbox SET run_at = clock_timestamp() + make_interval(secs => $1), attempts = attempts + 1
+    WHERE id = (
         SELECT id FROM outbox WHERE done_at IS NULL AND run_at <= clock_timestamp()
-        ORDER BY run_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING id, kind, subject, attempts
 """
@@ -51,13 +52,14 @@ async def strike(kind: str, subject: UUID) -> None:
     )
 
 
-async def drain(handlers: Mapping[str, Handler], *, batch: int = 20) -> int:
+async def drain(handlers: Mapping[str, Handler], *, lanes: int = LANES) -> int:
     """Do everything that is due. Returns how many deeds were done. Safe to run several times at once."""
-    done = 0
-    while rows := await database.fetch(CLAIM, batch, LEASE_SECONDS):
-        for row in rows:
-            done += await _do(handlers, row["id"], row["kind"], row["subject"])
-    return done
+
+    async def take_one() -> bool | None:
+        note = await database.fetchrow(CLAIM, LEASE_SECONDS)
+        return await _do(handlers, note["id"], note["kind"], note["subject"]) if note else None
+
+    return await work_off(take_one, lanes=lanes)
 
 
 async def _do(handlers: Mapping[str, Handler], note_id: int, kind: str, subject: UUID) -> bool:

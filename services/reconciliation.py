@@ -5,7 +5,7 @@ from typing import Any
 import structlog
 
 from models import database
-from services.gateway import IntentStatus, OutcomeUnknown, current
+from services.gateway import IntentStatus, current
 from services.settlement import settle
 
 log = structlog.get_logger()
@@ -39,8 +39,8 @@ async def reconcile(limit: int = 50) -> int:
     for payment in due:
         try:
             await _ask(payment)
-        except OutcomeUnknown as error:
-            log.warning("payment unanswered; will ask again", reference=payment["reference"], error=str(error))
+        except Exception as error:
+            log.warning("payment unanswered; will ask again", reference=payment["reference"], error=repr(error))
     return len(due)
 
 

@@ -4,8 +4,10 @@ import copy
 from dataclasses import dataclass
 from uuid import UUID
 
+import asyncpg
+
 from domain import inventory
-from domain.errors import EventNotFound, InsufficientInventory, Refusal, RequestKeyReused
+from domain.errors import EventNotFound, InsufficientInventory, Refusal, RequestKeyReused, TooBusy
 from domain.inventory import EventStock, Wish
 from domain.reservations import HOLD
 from models import database, stock
@@ -35,7 +37,10 @@ async def hold_tickets(event_id: UUID, *, wish: Wish, request_key: str) -> UUID:
     Raises EventNotFound, EventEnded, NothingChosen, TicketTypeNotOnSale, QuantityOutOfBounds, InsufficientInventory,
     RequestKeyReused, TooBusy.
     """
-    return await _turnstile.enter(event_id, HoldRequest(request_key, dict(wish)))
+    try:
+        return await _turnstile.enter(event_id, HoldRequest(request_key, dict(wish)))
+    except asyncpg.LockNotAvailableError as error:
+        raise TooBusy from error
 
 
 async def events_with_overdue_holds(limit: int = 200) -> list[UUID]:

@@ -16,7 +16,7 @@ import structlog
 from domain import inventory
 from domain.errors import Refusal
 from domain.orders import new_number
-from domain.payments import Authorisation, PaymentStatus, Verdict, verdict
+from domain.payments import Authorisation, OurProblem, PaymentStatus, Verdict, verdict
 from domain.reservations import PIN, is_live
 from models import database, stock
 from models.ids import new_id
@@ -56,7 +56,7 @@ WRITE_ORDER = """
 
 WRITE_ITEMS = """
     INSERT INTO order_item (id, order_id, ticket_type_id, quantity, unit_price, line_total)
-    SELECT gen_random_uuid(), $1, ticket_type_id, quantity, unit_price, quantity * unit_price
+    SELECT gen_random_uuid(), $1, ticket_type_id, quantity, unit_price, quantity::bigint * unit_price
     FROM reservation WHERE checkout_id = $2 AND status = 'CONSUMED'
 """
 
@@ -145,12 +145,13 @@ async def _move(case: Case, intent: Intent) -> tuple[Step, UUID | None, UUID | N
         if status == PaymentStatus.CAPTURING:
             return Step.CAPTURE, None, None
         return Step.CANCEL, None, None
-    if status == PaymentStatus.CAPTURING:
+    if status == PaymentStatus.CAPTURED:
+        return Step.NONE, None, None
+    if status == PaymentStatus.CAPTURING and intent.amount == case.payment["amount"]:
         return Step.NONE, await _finalise(case), event_id
-    if status != PaymentStatus.CAPTURED:
-        # Taken by hand in the provider's dashboard after we had let it go: a person must give it back.
-        await _note(case, "captured_without_seats")
-        log.error("captured without seats", payment_id=str(case.payment["id"]))
+    # Taken by hand, in the provider's dashboard, after we had let it go or only in part: a person must put it right.
+    await _note(case, OurProblem.CAPTURED_BY_HAND)
+    log.error("captured by hand, without an order", payment_id=str(case.payment["id"]))
     return Step.NONE, None, None
 
 
@@ -161,14 +162,11 @@ async def _decide(case: Case, intent: Intent) -> Step:
     if not lives:
         released = await stock.release_overdue(payment["event_id"], case.shelf.now)
         case.shelf.stock.give_back(released)
-    ruling = verdict(
-        Authorisation(intent.amount, intent.currency),
-        asked=Authorisation(payment["amount"], payment["currency"]),
-        hold_lives=lives,
-        still_fits=not lives and _still_fits(case),
-    )
+    granted = Authorisation(intent.amount, intent.currency)
+    asked = Authorisation(payment["amount"], payment["currency"])
+    ruling = verdict(granted, asked=asked, hold_lives=lives, still_fits=not lives and _still_fits(case))
     if ruling == Verdict.LET_GO:
-        await _note(case, "late" if intent.amount == payment["amount"] else "amount_differs")
+        await _note(case, OurProblem.LATE if granted == asked else OurProblem.AMOUNT_DIFFERS)
         await _set_status(payment["id"], PaymentStatus.VOIDING)
         return Step.CANCEL if intent.status == IntentStatus.AUTHORISED else Step.LOOK_AGAIN
     await _pin(case, again=ruling == Verdict.REBOOK)

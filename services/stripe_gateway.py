@@ -11,7 +11,7 @@ from uuid import UUID
 import stripe
 from stripe import HTTPXClient, StripeClient
 
-from services.gateway import Intent, IntentStatus, Notice, NoticeRefused, OutcomeUnknown
+from services.gateway import Intent, IntentStatus, Notice, NoticeRefused, OutcomeUnknown, RequestRefused
 
 TIMEOUT_SECONDS = 10.0
 NOTICE_TOLERANCE_SECONDS = 300
@@ -86,14 +86,14 @@ class StripeGateway:
         """Stripe's own state machine is the guard: when it says no, look how the intent stands."""
         try:
             return _intent(await _answer(call))
-        except stripe.InvalidRequestError as error:
-            if error.code != "payment_intent_unexpected_state":
+        except RequestRefused as refusal:
+            if refusal.code != "payment_intent_unexpected_state":
                 raise
             return await self.retrieve(reference)
 
 
 async def _answer(call: Awaitable[stripe.PaymentIntent]) -> stripe.PaymentIntent:
-    """Turn everything that leaves the outcome open into OutcomeUnknown; a definite refusal stays what it is."""
+    """Say in our words why there is no answer: the outcome is open, or the request was refused for good."""
     try:
         return await call
     except (stripe.APIConnectionError, stripe.RateLimitError) as error:
@@ -103,7 +103,7 @@ async def _answer(call: Awaitable[stripe.PaymentIntent]) -> stripe.PaymentIntent
             raise OutcomeUnknown(str(error)) from error
         if (error.http_status or 500) >= 500:
             raise OutcomeUnknown(str(error), answered=True) from error
-        raise
+        raise RequestRefused(str(error), code=error.code) from error
 
 
 def _intent(found: stripe.PaymentIntent) -> Intent:
@@ -112,7 +112,8 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
     return Intent(
         reference=found.id,
         status=STATUS[found.status],
-        amount=found.amount,
+        # By hand, in the Dashboard, a part can be taken of what was asked for.
+        amount=found.amount_received if found.status == "succeeded" else found.amount,
         currency=found.currency.upper(),
         payment_id=_uuid(metadata.get("payment_id")),
         # Fields that Stripe did not send are not there at all: a failed 3-D Secure has no decline_code.
@@ -129,6 +130,8 @@ def _uuid(text: str | None) -> UUID | None:
 
 
 def _verify(raw: bytes, signature: str, secrets: tuple[str, ...]) -> None:
+    if not secrets:
+        raise NoticeRefused("there is no secret to verify it with")
     for secret in secrets:
         try:
             stripe.WebhookSignature.verify_header(raw, signature, secret, NOTICE_TOLERANCE_SECONDS)

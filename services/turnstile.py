@@ -12,9 +12,20 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from uuid import UUID
 
+import asyncpg
+
 from domain.errors import TooBusy
 
 BATCH = 50
+# The lock is not to be had, or the database is away: it would be the same for each one alone, one after the other.
+NOBODYS_FAULT = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
 BOUND = 5_000  # waiting requests for one event; beyond it a buyer is told to try again
 
 
@@ -71,15 +82,23 @@ class Turnstile(Generic[Request, Answer]):
             return
         try:
             outcomes = await self._serve(event_id, [ask.request for ask in asks])
-        except Exception as error:
-            if len(asks) == 1:
-                _answer(asks[0], error)
-                return
+        except NOBODYS_FAULT as error:
+            for ask in asks:
+                _answer(ask, error)
+        except Exception:
             # Whatever broke the batch may be the fault of one request: the others must not pay for it.
             for ask in asks:
-                await self._serve_batch(event_id, [ask])
-            return
-        for ask, outcome in zip(asks, outcomes, strict=True):
+                await self._serve_alone(event_id, ask)
+        else:
+            for ask, outcome in zip(asks, outcomes, strict=True):
+                _answer(ask, outcome)
+
+    async def _serve_alone(self, event_id: UUID, ask: Ask[Request, Answer]) -> None:
+        try:
+            (outcome,) = await self._serve(event_id, [ask.request])
+        except Exception as error:
+            _answer(ask, error)
+        else:
             _answer(ask, outcome)
 
 

@@ -151,7 +151,8 @@
     try {
       await loadScript();
       stripe ??= window.Stripe(slot.dataset.key);
-      elements = stripe.elements({ clientSecret, appearance: appearance() });
+      const font = { family: "Instrument Sans", src: `url(${slot.dataset.font})`, weight: "400 700" };
+      elements = stripe.elements({ clientSecret, fonts: [font], appearance: appearance() });
       card = elements.create("payment", { fields: { billingDetails: { name: "never", email: "never" } } });
       await new Promise((ready, failed) => {
         card.once("ready", ready);
@@ -276,7 +277,7 @@
         colorTextPlaceholder: colour("--ink-3"),
         colorDanger: colour("--bad"),
         borderRadius: "11px",
-        fontFamily: "system-ui, sans-serif",
+        fontFamily: "Instrument Sans, system-ui, sans-serif",
         fontSizeBase: "16px",
         spacingUnit: "4px",
       },

@@ -24,6 +24,7 @@ async def ring(job: str) -> None:
         return
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            await _redis.enqueue_job(job, _job_id=f"ring:{job}")
+            # With a fixed id a ring would be dropped while the same job runs, and work left for later.
+            await _redis.enqueue_job(job)
     except (TimeoutError, OSError, RedisError) as error:
         log.warning("ring lost", job=job, error=repr(error))

@@ -68,7 +68,7 @@ async def pool(postgres_url: str) -> AsyncIterator[None]:
 @pytest.fixture
 async def database(pool: None) -> AsyncIterator[None]:
     """An empty database, and proof afterwards that the test left no invariant broken."""
-    from models import database, invariants
+    from models import invariants
 
     await _empty_tables()
     yield
@@ -87,11 +87,14 @@ async def _empty_tables() -> None:
 
 
 @pytest.fixture
-async def stripe(stripe_url: str) -> AsyncIterator["StripeSandbox"]:
-    """A clean Stripe sandbox behind the real gateway."""
+async def stripe(stripe_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["StripeSandbox"]:
+    """A clean Stripe sandbox behind the real gateway, whose SDK does not sleep before it tries again."""
+    from stripe._http_client import HTTPClient
+
     from services import gateway
     from services.stripe_gateway import StripeGateway
 
+    monkeypatch.setattr(HTTPClient, "INITIAL_DELAY", 0.01)
     async with httpx.AsyncClient(base_url=stripe_url, verify=False) as client:
         sandbox = StripeSandbox(client)
         await sandbox.reset()

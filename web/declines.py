@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from domain.payments import OurProblem
+
 
 @dataclass(frozen=True, slots=True)
 class Decline:
@@ -10,9 +12,6 @@ class Decline:
     reason: str
     advice: str = "Try again, or use another card."
 
-
-# Why we let a payment go ourselves; these are not the bank's words and have pages of their own.
-OURS = frozenset({"late", "amount_differs", "never_opened", "captured_without_seats"})
 
 _ANOTHER = "Use another card."
 _NO_REASON = Decline("Your bank said no, and did not say why.")
@@ -50,6 +49,6 @@ DECLINES = {
 
 def decline_of(code: str | None) -> Decline | None:
     """None when nobody said no. A lost or stolen card is not called so to whoever is holding it."""
-    if not code or code in OURS:
+    if not code or code in set(OurProblem):
         return None
     return DECLINES.get(code, _NO_REASON)

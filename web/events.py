@@ -1,6 +1,7 @@
 """The browse side of the shop: the list, the event page, holding tickets, and what keeps both pages live."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncGenerator, Mapping
 from functools import partial
@@ -13,12 +14,12 @@ from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath
 from litestar.response import Stream
 
-from domain.errors import EventNotFound, Refusal, RequestKeyReused
+from domain.errors import CheckoutNotFound, EventNotFound, Refusal, RequestKeyReused
 from domain.events import is_over
 from domain.money import decimals
 from models import programme, stock
 from models.stock import Shelf
-from services import links, reservations
+from services import checkout, links, reservations
 from web import answers, calendar, covers, forms, listing, own_hold, rendering, words
 from web.availability import Answers, Availability, availability, changes_in, event_pill
 from web.live import Hub, Seen, TooManyStreams
@@ -78,13 +79,15 @@ class EventsController(Controller):
     async def hold(self, request: Request, slug: FromPath[str]) -> Response[Any]:
         """Hold what was chosen, or say in the form why not."""
         event = await _published(slug)
-        form = forms.read_wish(await request.form())
+        sent = await request.form()
+        form = forms.read_wish(sent)
         if form.problems:
             return await _refuse(request, event, 422, answers.answer_problems(form))
         try:
             checkout_id = await _hold(event["id"], form)
         except tuple(answers.STATUS) as refusal:
             return await _answer(request, event, form, refusal)
+        await _take_over_buyer(checkout_id, sent.get("from"))
         token = links.checkout_token(checkout_id)
         response = rendering.redirect(request, f"/checkouts/{token}")
         response.cookies.append(own_hold.remember(token))
@@ -130,6 +133,13 @@ async def _hold(event_id: UUID, form: forms.WishForm) -> UUID:
         return await reservations.hold_tickets(event_id, wish=form.wish, request_key=form.request_key)
     except RequestKeyReused:
         return await reservations.hold_tickets(event_id, wish=form.wish, request_key=form.spare_key())
+
+
+async def _take_over_buyer(checkout_id: UUID, ended: object) -> None:
+    """Who starts again from an ended hold sends its link along."""
+    if isinstance(ended, str) and ended:
+        with contextlib.suppress(CheckoutNotFound):
+            await checkout.take_over_buyer(checkout_id, from_checkout=links.checkout_behind(ended))
 
 
 async def _answer(request: Request, event: Mapping[str, Any], form: forms.WishForm, refusal: Refusal) -> Response[str]:

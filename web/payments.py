@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 
-from domain.errors import AlreadyPaid
+from domain.errors import AlreadyPaid, AmountNotPayable
 from domain.reservations import HoldState
 from services import checkout
 from services.checkout import FreeOfCharge
@@ -41,6 +41,8 @@ class PaymentsController(Controller):
             started = await checkout.start_payment(visit.checkout["id"])
         except OutcomeUnknown:
             return till.show_notice(visit, UNREACHABLE, status_code=503)
+        except AmountNotPayable:
+            return till.show_notice(visit, Notice("amount"), status_code=409)
         except AlreadyPaid:
             await queue.ring("drain_outbox")
             raise

@@ -45,8 +45,11 @@ class Headers:
         if site.secure:
             common["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
         self._common = common
-        self._personal = {"Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
+        # The link is the key, so no other site may learn it. Not “no-referrer”: with that a browser on plain HTTP
+        # would also hide from us that our own form came from our own page.
+        self._personal = {"Referrer-Policy": "same-origin", "Cache-Control": "no-store"}
         self._payment = {
+            "Cross-Origin-Opener-Policy": "same-origin-allow-popups",  # wallets open their own window
             "Content-Security-Policy": _policy(_with_payment(site), secure=site.secure),
             "Permissions-Policy": common["Permissions-Policy"].replace(
                 "payment=()", f'payment=(self "{site.stripe_js_origin}")'
@@ -71,6 +74,7 @@ def _with_payment(site: Site) -> dict[str, tuple[str, ...]]:
         policy["script-src"] += (origin, "https://*.js.stripe.com")
         policy["frame-src"] = (origin, "https://*.js.stripe.com", "https://hooks.stripe.com")
         policy["connect-src"] += ("https://api.stripe.com",)
+        policy["img-src"] += ("https://*.stripe.com",)
     else:
         policy["script-src"] += (origin,)
         policy["frame-src"] = (origin,)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from domain import inventory
-from domain.errors import Refusal
 from models import stock
 from models.checkout import Visit
 from models.stock import Shelf
@@ -39,12 +38,11 @@ async def offer(visit: Visit) -> Offer | None:
     if shelf is None:
         return None
     wish = {line["ticket_type_id"]: line["quantity"] for line in visit.lines}
-    try:
-        fits = wish in inventory.suggestions(shelf.stock, wish, now=shelf.now)
-    except Refusal:
-        return None
+    fits = wish in inventory.suggestions(shelf.stock, wish, now=shelf.now)
     timezone = visit.event["timezone"]
     types = [t for t in availability.listed(shelf.stock) if availability.sale(shelf, t) == availability.Sale.OPEN]
+    if not types:
+        return None
     to_be_had = [t for t in types if inventory.available_to_customer(shelf.stock, t)]
     return Offer(
         left=availability.available_in_all(shelf.stock, types),

@@ -8,6 +8,7 @@ from uuid import UUID
 from litestar import Request, Response
 
 from domain.errors import AlreadyPaid, CheckoutNotFound, HoldEnded, PaymentUnderWay
+from domain.payments import OurProblem
 from domain.reservations import HOLD, HoldState
 from models import checkout as checkouts
 from models.checkout import Visit
@@ -24,7 +25,7 @@ OPTIONS = {PERSONAL: True, PAYMENT: True}
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the payment has to say, where it is said: declined, unreachable, thinking or offline."""
+    """What the payment has to say, where it is said: declined, amount, unreachable, thinking or offline."""
 
     kind: str
     decline: Decline | None = None
@@ -159,5 +160,8 @@ def shown(visit: Visit) -> dict[str, Any]:
 def _why_ended(visit: Visit) -> str:
     if visit.state == HoldState.GIVEN_BACK:
         return "given back"
-    late = visit.state == HoldState.LETTING_GO or visit.checkout["payment_problem"] in ("late", "amount_differs")
+    late = visit.state == HoldState.LETTING_GO or visit.checkout["payment_problem"] in (
+        OurProblem.LATE,
+        OurProblem.AMOUNT_DIFFERS,
+    )
     return "late" if late else "time"

@@ -1,39 +1,49 @@
-"""How money, dates and counts are said on pages. English; times in the event's own zone, which is named."""
+"""What pages say: money and time as in mails (services.words), and counts, searches and an organiser's own text."""
 
 import re
 import unicodedata
-from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import nh3
-from babel.dates import format_datetime
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from domain.money import decimals
-from services.words import LOCALE, exact_money
+from services.words import (
+    clock,
+    day,
+    iso,
+    money,
+    month,
+    price,
+    round_price,
+    short_day,
+    span,
+    when,
+    when_in_words,
+    zone,
+    zone_name,
+    zone_offset,
+)
 
-CODE_BEFORE_DIGIT = re.compile(r"[A-Z]{3}(?=\d)")
-
-
-@lru_cache(maxsize=4096)
-def money(minor: int, currency: str) -> str:
-    """€24.00, CHF 24.00, ¥2,400: what the browser's Intl.NumberFormat("en") says too, which Babel does not quite."""
-    return CODE_BEFORE_DIGIT.sub("\\g<0>\N{NO-BREAK SPACE}", exact_money(minor, currency))
-
-
-@lru_cache(maxsize=4096)
-def price(minor: int, currency: str) -> str:
-    """The price of a ticket: €24.00, or “Free”."""
-    return money(minor, currency) if minor else "Free"
-
-
-@lru_cache(maxsize=4096)
-def round_price(minor: int, currency: str) -> str:
-    """For a card, without cents where there are none: €24."""
-    digits = decimals(currency)
-    return price(minor, currency).removesuffix("." + "0" * digits) if digits else price(minor, currency)
+__all__ = [
+    "clock",
+    "day",
+    "fold",
+    "iso",
+    "markdown",
+    "money",
+    "month",
+    "plural",
+    "price",
+    "round_price",
+    "short_day",
+    "span",
+    "when",
+    "when_in_words",
+    "zone",
+    "zone_name",
+    "zone_offset",
+]
 
 
 def plural(count: int, one: str, many: str | None = None) -> str:
@@ -47,78 +57,8 @@ def fold(text: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c)).lower()
 
 
-@lru_cache(maxsize=512)
-def zone(name: str) -> tzinfo:
-    """The named zone; UTC for a name that this machine does not know."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return UTC
-
-
-def when(moment: datetime, timezone: str) -> str:
-    """Fri 11 Dec · 19:30"""
-    return _say(moment, timezone, "EEE d MMM '·' HH:mm")
-
-
-def when_in_words(moment: datetime, timezone: str) -> str:
-    """Mon 30 Nov, 10:00"""
-    return _say(moment, timezone, "EEE d MMM, HH:mm")
-
-
-def day(moment: datetime, timezone: str) -> str:
-    """Friday 11 December 2026"""
-    return _say(moment, timezone, "EEEE d MMMM y")
-
-
-def short_day(moment: datetime, timezone: str) -> str:
-    """Fri 11 Dec 2026"""
-    return _say(moment, timezone, "EEE d MMM y")
-
-
-def month(moment: datetime, timezone: str) -> tuple[str, str]:
-    """("December", "2026")"""
-    return _say(moment, timezone, "LLLL"), _say(moment, timezone, "y")
-
-
-def clock(moment: datetime, timezone: str) -> str:
-    """19:30"""
-    return _say(moment, timezone, "HH:mm")
-
-
-def zone_name(moment: datetime, timezone: str) -> str:
-    """What the clocks there are called at that moment: CET, CEST, UTC+04."""
-    name = moment.astimezone(zone(timezone)).tzname() or "UTC"
-    return f"UTC{name}" if name[0] in "+-" else name
-
-
-def zone_offset(moment: datetime, timezone: str) -> int:
-    """Minutes ahead of UTC: a visitor whose clock says the same need not be told the zone."""
-    offset = moment.astimezone(zone(timezone)).utcoffset()
-    return int(offset.total_seconds() // 60) if offset else 0
-
-
-def span(start: datetime, end: datetime | None, timezone: str) -> str:
-    """Starts 19:30, ends 20:45; over midnight or longer with the day it ends."""
-    if end is None:
-        return f"Starts {clock(start, timezone)}"
-    if short_day(start, timezone) == short_day(end, timezone):
-        return f"Starts {clock(start, timezone)}, ends {clock(end, timezone)}"
-    return f"Starts {clock(start, timezone)}, ends {when_in_words(end, timezone)}"
-
-
-def iso(moment: datetime, timezone: str) -> str:
-    """For machines: 2026-12-11T19:30:00+01:00"""
-    return moment.astimezone(zone(timezone)).isoformat(timespec="seconds")
-
-
-def _say(moment: datetime, timezone: str, pattern: str) -> str:
-    return format_datetime(moment.astimezone(zone(timezone)), pattern, locale=LOCALE)
-
-
 _markdown = MarkdownIt("commonmark", {"html": False})
-# The page has its h1 and h2: an organiser's headings begin below them.
-HEADINGS = {"h1": "h3", "h2": "h3", "h3": "h4", "h4": "h4", "h5": "h4", "h6": "h4"}
+HEADING = re.compile("h[1-6]")
 SAFE_TAGS = {"p", "br", "strong", "em", "ul", "ol", "li", "blockquote", "h3", "h4", "a", "hr", "code", "pre"}
 
 
@@ -126,8 +66,11 @@ SAFE_TAGS = {"p", "br", "strong", "em", "ul", "ol", "li", "blockquote", "h3", "h
 def markdown(text: str) -> Markup:
     """An organiser's text as safe HTML: no raw HTML, pictures or scripts, and links that tell nobody where from."""
     tokens = _markdown.parse(text)
-    for token in tokens:
-        token.tag = HEADINGS.get(token.tag, token.tag)
+    headings = [token for token in tokens if HEADING.fullmatch(token.tag)]
+    # The page has its h1 and h2: whatever level an organiser begins with becomes the next, the others the one below.
+    highest = min((token.tag for token in headings), default="")
+    for token in headings:
+        token.tag = "h3" if token.tag == highest else "h4"
     html = nh3.clean(
         _markdown.renderer.render(tokens, _markdown.options, {}),
         tags=SAFE_TAGS,

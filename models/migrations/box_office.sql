@@ -85,7 +85,7 @@ CREATE TABLE payment (
     checkout_id uuid NOT NULL REFERENCES checkout ON DELETE RESTRICT,
     provider text NOT NULL CHECK (provider IN ('stripe', 'free')),
     reference text,
-    amount integer NOT NULL,
+    amount bigint NOT NULL,
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     status text NOT NULL DEFAULT 'CREATING'
         CHECK (status IN ('CREATING', 'OPEN', 'CAPTURING', 'CAPTURED', 'VOIDING', 'VOIDED')),
@@ -108,7 +108,7 @@ CREATE TABLE payment_notice (
     id text PRIMARY KEY,
     type text NOT NULL,
     reference text,
-    payload jsonb NOT NULL,
+    payload json NOT NULL,  -- kept to the letter: jsonb would refuse some of what may be sent
     attempts integer NOT NULL DEFAULT 0,
     run_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     last_error text,
@@ -125,7 +125,7 @@ CREATE TABLE orders (
     payment_id uuid NOT NULL UNIQUE REFERENCES payment ON DELETE RESTRICT,
     status text NOT NULL DEFAULT 'PAID' CHECK (status IN ('PAID', 'COMPLETED')),
     total_quantity integer NOT NULL CHECK (total_quantity > 0),
-    total_amount integer NOT NULL CHECK (total_amount >= 0),
+    total_amount bigint NOT NULL CHECK (total_amount >= 0),
     currency text NOT NULL CHECK (currency ~ '^[A-Z]{3}$'),
     payment_provider text NOT NULL,
     payment_reference text NOT NULL,
@@ -147,9 +147,9 @@ CREATE TABLE order_item (
     ticket_type_id uuid NOT NULL REFERENCES ticket_type ON DELETE RESTRICT,
     quantity integer NOT NULL CHECK (quantity > 0),
     unit_price integer NOT NULL CHECK (unit_price >= 0),
-    line_total integer NOT NULL,
+    line_total bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    CHECK (line_total::bigint = unit_price::bigint * quantity),
+    CHECK (line_total = unit_price::bigint * quantity),
     UNIQUE (order_id, ticket_type_id)
 );
 
@@ -233,6 +233,27 @@ BEGIN
     RAISE EXCEPTION 'the lines of an order do not change' USING ERRCODE = 'check_violation';
 END $$;
 CREATE TRIGGER guard BEFORE UPDATE OR DELETE ON order_item FOR EACH ROW EXECUTE FUNCTION guard_order_item();
+
+-- Lines and tickets come while the order is PAID; a COMPLETED one is closed. A ticket may get another holder.
+CREATE FUNCTION guard_addition() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT 1 FROM orders WHERE id = NEW.order_id AND status = 'PAID') THEN
+        RAISE EXCEPTION 'order % is not open for additions', NEW.order_id USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard_insert BEFORE INSERT ON order_item FOR EACH ROW EXECUTE FUNCTION guard_addition();
+CREATE TRIGGER guard_insert BEFORE INSERT ON ticket FOR EACH ROW EXECUTE FUNCTION guard_addition();
+
+CREATE FUNCTION guard_ticket() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.id, NEW.order_id, NEW.order_item_id, NEW.position, NEW.number)
+       IS DISTINCT FROM (OLD.id, OLD.order_id, OLD.order_item_id, OLD.position, OLD.number) THEN
+        RAISE EXCEPTION 'ticket % stays what was bought', OLD.number USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard BEFORE UPDATE ON ticket FOR EACH ROW EXECUTE FUNCTION guard_ticket();
 CREATE TRIGGER guard_delete BEFORE DELETE ON ticket FOR EACH ROW EXECUTE FUNCTION refuse_change();
 
 CREATE FUNCTION guard_payment() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -272,24 +293,56 @@ CREATE TRIGGER touch BEFORE UPDATE ON ticket_type FOR EACH ROW EXECUTE FUNCTION 
 CREATE TRIGGER touch BEFORE UPDATE ON checkout FOR EACH ROW EXECUTE FUNCTION touch();
 
 -- Σ defined allocations ≤ X (AC T4), checked at commit so that X and allocations may change together.
--- The event's row lock that every such change takes makes it exact; this is the wall behind it.
-CREATE FUNCTION guard_allocations() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The event's lock, then a look: two changes at once cannot slip past each other.
+
+CREATE FUNCTION guard_allocations_of(the_event uuid) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
-    the_event uuid;
     allocated bigint;
     capacity integer;
 BEGIN
-    the_event := CASE TG_TABLE_NAME WHEN 'event' THEN NEW.id ELSE NEW.event_id END;
-    SELECT total_capacity INTO capacity FROM event WHERE id = the_event;
+    SELECT total_capacity INTO capacity FROM event WHERE id = the_event FOR NO KEY UPDATE;
     SELECT coalesce(sum(allocation), 0) INTO allocated FROM ticket_type WHERE event_id = the_event;
     IF allocated > capacity THEN
         RAISE EXCEPTION 'allocations add up to %, capacity is %', allocated, capacity USING ERRCODE = 'check_violation';
     END IF;
+END $$;
+
+CREATE FUNCTION guard_allocations_of_type() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM guard_allocations_of(NEW.event_id);
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER guard_allocations_insert AFTER INSERT ON ticket_type
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.allocation IS NOT NULL) EXECUTE FUNCTION guard_allocations();
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.allocation IS NOT NULL) EXECUTE FUNCTION guard_allocations_of_type();
 CREATE CONSTRAINT TRIGGER guard_allocations_update AFTER UPDATE ON ticket_type
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.allocation IS DISTINCT FROM OLD.allocation) EXECUTE FUNCTION guard_allocations();
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.allocation IS DISTINCT FROM OLD.allocation) EXECUTE FUNCTION guard_allocations_of_type();
+
+CREATE FUNCTION guard_allocations_of_event() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM guard_allocations_of(NEW.id);
+    RETURN NULL;
+END $$;
 CREATE CONSTRAINT TRIGGER guard_allocations_capacity AFTER UPDATE ON event
-    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.total_capacity < OLD.total_capacity) EXECUTE FUNCTION guard_allocations();
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (NEW.total_capacity < OLD.total_capacity) EXECUTE FUNCTION guard_allocations_of_event();
+
+-- What has been promised stays what it was: a type its event's, a price in its currency.
+
+CREATE FUNCTION guard_ticket_type() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a ticket type does not move to another event' USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER guard BEFORE UPDATE ON ticket_type FOR EACH ROW
+    WHEN (NEW.event_id <> OLD.event_id) EXECUTE FUNCTION guard_ticket_type();
+
+CREATE FUNCTION guard_currency() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM checkout WHERE event_id = NEW.id) THEN
+        RAISE EXCEPTION 'tickets of event % have been held in %', NEW.id, OLD.currency USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER guard_currency BEFORE UPDATE ON event FOR EACH ROW
+    WHEN (NEW.currency <> OLD.currency) EXECUTE FUNCTION guard_currency();

@@ -63,6 +63,19 @@ def after_statement(fragment: str, then: Callable[[], Awaitable[None]]) -> Itera
         assert met, f"no statement contains {fragment!r}: nothing was interleaved"
 
 
+@contextmanager
+def before(place: Any, name: str, first: Callable[[], Awaitable[None]]) -> Iterator[None]:
+    """Do `first` each time `place.name` is about to run."""
+    honest = getattr(place, name)
+
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        await first()
+        return await honest(*args, **kwargs)
+
+    with patch.object(place, name, run):
+        yield
+
+
 @asynccontextmanager
 async def lock_held(event_id: UUID) -> AsyncIterator[asyncpg.Connection]:
     """Somebody else, on a connection of their own, is in the middle of a transaction about this event."""

@@ -5,15 +5,18 @@ stories of a house with one guard taken out, where it must break. The message of
 """
 
 import asyncio
+from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
 from domain.errors import HoldEnded, InsufficientInventory
 from models import database, invariants, stock
-from services import checkout, reconciliation, settlement, tickets
-from tests.conftest import StripeSandbox
+from services import checkout, gateway, reconciliation, settlement, tickets
+from services.gateway import Intent
+from tests.conftest import StripeSandbox, until
 from tests.faults.interleaving import (
     after_statement,
+    before,
     hold_at_another_till,
     in_this_order,
     lock_held,
@@ -141,7 +144,8 @@ async def fifty_settle_the_same_payment(stripe: StripeSandbox) -> None:
     event = await make_event(capacity=5)
     payment, secret = await _ready_to_pay(event, General=2)
     await stripe.pay(secret)
-    await asyncio.gather(*(settlement.settle(payment) for _ in range(50)))
+    with before(settlement, "_finalise", rendezvous(2)):
+        await asyncio.gather(*(settlement.settle(payment) for _ in range(50)))
     await _exactly_one_order_of(2)
 
 
@@ -152,6 +156,32 @@ async def two_tabs_start_to_pay(stripe: StripeSandbox) -> None:
         await asyncio.gather(*(checkout.start_payment(checkout_id) for _ in range(2)), return_exceptions=True)
     assert len((await stripe.state())["intents"]) == 1, "two tabs made two intents"
     assert await database.fetchval("SELECT count(*) FROM payment") == 1, "two tabs made two payments"
+
+
+async def two_tabs_open_the_same_intent_at_the_same_instant(stripe: StripeSandbox) -> None:
+    """Both have made it, under the same key, and both write it down: the second waits for the first one's row."""
+    checkout_id = await hold_with_buyer(await make_event(capacity=5))
+    create, made, go_on = gateway.current().create, [], asyncio.Event()
+    other = await database.engine().get_new_connection()
+
+    async def create_and_wait(**wish: Any) -> Intent:
+        made.append(await create(**wish))
+        await go_on.wait()
+        return made[-1]
+
+    try:
+        with patch.object(gateway.current(), "create", create_and_wait):
+            tabs = [asyncio.ensure_future(start_paying(checkout_id)) for _ in range(2)]
+            await until(lambda: len(made) == 2)
+            async with other.transaction():
+                await other.execute("SELECT 1 FROM payment FOR UPDATE")
+                go_on.set()
+                await waiting_for_a_lock(2)
+        first, second = await asyncio.gather(*tabs)
+    finally:
+        await other.close()
+    assert first.reference == second.reference, "two tabs were given two intents"
+    assert [i["status"] for i in (await stripe.state())["intents"]] == ["requires_payment_method"], "a tab was cut off"
 
 
 async def money_comes_late_and_the_seat_is_gone(stripe: StripeSandbox) -> None:

@@ -46,11 +46,10 @@ async def test_without_lock_and_check_two_tills_oversell_an_allocation():
 
 
 async def test_without_the_lock_alone_the_database_still_refuses_to_oversell():
-    """Defence in depth: the loser gets an error rather than the truth, but nobody gets a seat that is not there."""
+    """Defence in depth: the loser's first try is refused by the CHECK, the second one sees what there is."""
     async with mutants.database_after():
-        with breaks("told the truth"), mutants.sql(*NO_LOCK):
+        with mutants.sql(*NO_LOCK):
             await scenarios.two_tills_want_the_last_seat()
-        assert await db.fetchval("SELECT count(*) FROM reservation") == 1
 
 
 async def test_a_sum_from_before_the_lock_oversells():
@@ -241,6 +240,7 @@ async def test_without_row_lock_and_unique_positions_tickets_are_issued_twice(st
     async with mutants.database_after(
         "ALTER TABLE ticket DROP CONSTRAINT ticket_order_id_position_key",
         "ALTER TABLE ticket DROP CONSTRAINT ticket_number_key",
+        "DROP TRIGGER guard_insert ON ticket",
     ):
         with breaks("issued twice"), mutants.sql("FROM orders WHERE id = $1 FOR UPDATE", "FROM orders WHERE id = $1"):
             await scenarios.two_workers_issue_the_same_tickets(stripe)

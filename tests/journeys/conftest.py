@@ -10,10 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
 
 from sandbox.processes import launch, wait_until
 from tests.conftest import ROOT, SECRET_KEY
+
+# The shop, the browser and the tests share two cores.
+expect.set_options(timeout=10_000)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 CHROMIUM_ARGUMENTS = [
@@ -63,34 +66,51 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest.fixture
-async def visitor(shop: Shop, chromium: Browser, pool: None) -> AsyncIterator[Callable[..., Awaitable[Page]]]:
-    """`page = await visitor()`: one more person with a browser of their own. `dark`, `phone`, `javascript` say which.
+class Visitors:
+    """`page = await visitor()`: one more person with their own browser; `dark`, `phone`, `javascript` say which."""
 
-    At the end nothing may have gone wrong on any of their pages: no script error, no blocked resource.
-    """
-    contexts: list[BrowserContext] = []
-    complaints: list[str] = []
+    def __init__(self, browser: Browser, base_url: str) -> None:
+        self._browser, self._base_url = browser, base_url
+        self._contexts: list[BrowserContext] = []
+        self.complaints: list[str] = []
+        # The browser reports every 4xx answer itself; these are answers that journeys provoke and look at.
+        self._expected = ["the server responded with a status of 4"]
 
-    async def arrive(*, dark: bool = False, phone: bool = False, javascript: bool = True) -> Page:
-        context = await chromium.new_context(
-            base_url=shop.url,
+    async def __call__(self, *, dark: bool = False, phone: bool = False, javascript: bool = True) -> Page:
+        context = await self._browser.new_context(
+            base_url=self._base_url,
             color_scheme="dark" if dark else "light",
             viewport={"width": 390, "height": 844} if phone else {"width": 1280, "height": 900},
             java_script_enabled=javascript,
             reduced_motion="reduce",
         )
         context.set_default_timeout(10_000)
-        contexts.append(context)
+        self._contexts.append(context)
         page = await context.new_page()
-        page.on("pageerror", lambda error: complaints.append(f"script error on {page.url}: {error}"))
-        page.on("console", lambda message: _listen(message, page, complaints))
+        page.on("pageerror", lambda error: self.complaints.append(f"script error on {page.url}: {error}"))
+        page.on("console", lambda message: self._listen(message, page))
         return page
 
-    yield arrive
-    for context in contexts:
-        await context.close()
-    assert complaints == []
+    def expect(self, *words: str) -> None:
+        """This journey breaks something on purpose, and the console will say so."""
+        self._expected += words
+
+    async def close(self) -> None:
+        for context in self._contexts:
+            await context.close()
+
+    def _listen(self, message: ConsoleMessage, page: Page) -> None:
+        if message.type == "error" and not any(words in message.text for words in self._expected):
+            self.complaints.append(f"console on {page.url}: {message.text}")
+
+
+@pytest.fixture
+async def visitor(shop: Shop, chromium: Browser, pool: None) -> AsyncIterator[Visitors]:
+    """At the end nothing may have gone wrong on anybody's page: no script error, no blocked resource."""
+    visitors = Visitors(chromium, shop.url)
+    yield visitors
+    await visitors.close()
+    assert visitors.complaints == []
 
 
 @pytest.fixture
@@ -102,9 +122,3 @@ async def mailbox(shop: Shop) -> Callable[[str], Awaitable[list[dict]]]:
             return (await client.get("/mail.json", params={"to": address})).json()
 
     return mails_to
-
-
-def _listen(message, page: Page, complaints: list[str]) -> None:
-    # The browser reports every 4xx answer itself; these are answers that journeys provoke and look at.
-    if message.type == "error" and "the server responded with a status of 4" not in message.text:
-        complaints.append(f"console on {page.url}: {message.text}")

@@ -81,6 +81,7 @@ async def test_a_price_and_a_new_ticket_type_arrive_while_the_page_is_open(visit
 
 async def test_cut_off_from_the_stream_the_page_polls_and_comes_back_by_itself(visitor):
     event = await make_event(capacity=10)
+    visitor.expect("net::ERR_FAILED", "htmx:error")
     page = await visitor()
     cut = True
 

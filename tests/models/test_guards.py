@@ -378,12 +378,13 @@ async def test_an_order_line_does_not_change(stripe):
 
 
 async def test_a_ticket_number_and_a_place_in_an_order_exist_once(stripe):
-    await buy(await make_event(), stripe)
-    same_number = "SELECT gen_random_uuid(), order_id, order_item_id, 2, number, 'x' FROM ticket"
-    same_place = "SELECT gen_random_uuid(), order_id, order_item_id, position, 'FY-2', 'x' FROM ticket"
+    order_id = await _paid_order(stripe)
     columns = "INSERT INTO ticket (id, order_id, order_item_id, position, number, holder_name)"
-    await refused(f"{columns} {same_number}", because="ticket_number")
-    await refused(f"{columns} {same_place}", because="ticket_order_id_position")
+    new = f"{columns} SELECT gen_random_uuid(), order_id, id, $2, $3, 'Ana' FROM order_item WHERE order_id = $1"
+    async with undone():
+        await db.execute(new, order_id, 1, "FY-1")
+        await refused(new, order_id, 2, "FY-1", because="ticket_number")
+        await refused(new, order_id, 1, "FY-2", because="ticket_order_id_position")
 
 
 # DEFECT: only changed and deleted lines are refused, not added ones; tickets may be changed and added at will.

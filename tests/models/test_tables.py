@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from piccolo.columns import JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, Text, Timestamptz
+from piccolo.columns import JSON, UUID, BigInt, Boolean, ForeignKey, Integer, Text, Timestamptz
 
 from models import database as db
 from models.piccolo_app import APP_CONFIG
@@ -19,7 +19,7 @@ SQL_TYPES = {
     BigInt: "bigint",
     Boolean: "boolean",
     Timestamptz: "timestamp with time zone",
-    JSONB: "jsonb",
+    JSON: "json",
 }
 # PostgreSQL 16 and later: 15 must do.
 TOO_NEW = (

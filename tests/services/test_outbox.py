@@ -42,10 +42,10 @@ async def notes(number):
     return subjects
 
 
-async def test_what_is_noted_is_done_once_in_order():
+async def test_what_is_noted_is_done_once():
     subjects, worker = await notes(3), Worker()
     assert await worker.drain() == 3
-    assert worker.done == subjects
+    assert sorted(worker.done) == sorted(subjects)
     assert await worker.drain() == 0
 
 
@@ -78,7 +78,7 @@ async def test_a_note_that_somebody_struck_off_is_not_done():
 async def _two_drain_at_once():
     await notes(25)
     first, second = Worker(takes=0.002), Worker(takes=0.002)
-    await asyncio.gather(first.drain(batch=5), second.drain(batch=5))
+    await asyncio.gather(first.drain(lanes=2), second.drain(lanes=2))
     done = first.done + second.done
     assert len(done) == len(set(done)) == 25, "a deed was done twice"
     return first, second
@@ -94,7 +94,7 @@ async def test_without_the_lease_two_workers_do_deeds_twice():
     async with mutants.database_after():
         with (
             pytest.raises(AssertionError, match="done twice"),
-            mutants.sql("run_at = clock_timestamp() + make_interval(secs => $2)", "last_error = $2::int::text"),
+            mutants.sql("run_at = clock_timestamp() + make_interval(secs => $1)", "last_error = $1::int::text"),
         ):
             await _two_drain_at_once()
 
@@ -109,7 +109,8 @@ async def test_a_deed_that_fails_is_tried_again_later_and_does_not_stop_the_othe
     assert await worker.drain() == 0, "not at once"
     await let_time_pass(seconds=2)
     assert await worker.drain() == 1
-    assert worker.done == [*subjects[1:], subjects[0]]
+    assert sorted(worker.done) == sorted(subjects)
+    assert worker.done[-1] == subjects[0]
 
 
 async def test_i7_what_never_succeeds_becomes_a_letter_that_stays_in_sight():
@@ -129,11 +130,10 @@ async def test_an_unknown_kind_of_note_does_not_stop_the_others():
 
 
 async def test_a_worker_that_is_killed_in_the_middle_loses_nothing():
-    subjects, survivor = await notes(3), Worker()
-    victim = Worker()
+    subjects, victim, survivor = await notes(3), Worker(), Worker()
 
     async def handle(subject):
-        if subject == subjects[1]:
+        if victim.done:
             raise Killed
         await victim.handle(subject)
 
@@ -142,7 +142,7 @@ async def test_a_worker_that_is_killed_in_the_middle_loses_nothing():
     assert await survivor.drain() == 0, "its lease has to run out first"
     await let_time_pass(seconds=outbox.LEASE_SECONDS)
     assert await survivor.drain() == 2
-    assert victim.done + survivor.done == subjects
+    assert sorted(victim.done + survivor.done) == sorted(subjects)
 
 
 # DEFECT: one lease is taken for the whole batch. With a mail server that needs 2 s a mail, the lease of the sixteenth

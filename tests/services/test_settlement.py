@@ -312,7 +312,7 @@ async def test_case_22_money_captured_by_hand_without_seats_is_kept_in_sight(beg
     await purchase.settle()
     assert await purchase.order() is None
     payment = await purchase.payment()
-    assert (payment["status"], payment["last_error"]) == ("VOIDING", "captured_without_seats")
+    assert (payment["status"], payment["last_error"]) == ("VOIDING", "captured_by_hand")
 
 
 async def test_case_24_an_intent_cancelled_at_the_provider_leaves_the_hold_alive(begin, stripe):

@@ -39,7 +39,7 @@ async def ringing(doorbell):
 
 
 async def test_ac_7_while_the_worker_lives_a_hold_is_gone_within_two_seconds_of_its_end(worker, stripe):
-    with worker():
+    with worker() as process:
         await begins_to_work()
         event = await make_event(capacity=1)
         checkout_id = await hold_with_buyer(event)
@@ -49,6 +49,8 @@ async def test_ac_7_while_the_worker_lives_a_hold_is_gone_within_two_seconds_of_
         await until(lambda: has_expired(checkout_id))
         assert time.monotonic() - ends < 2
         assert (await stripe.pay(intent.client_secret))["error"]["code"] == "payment_intent_unexpected_state"
+        process.terminate()
+        await until(lambda: process.poll() is not None)
 
 
 async def test_a_ring_starts_the_work_at_once_and_a_flushed_redis_only_makes_it_later(worker, stripe, doorbell):
@@ -131,13 +133,6 @@ async def test_a_ring_is_heard_although_the_same_job_is_just_running(worker, str
             await an_authorised_payment_with_its_notice(stripe, "evt_2")
             await queue.ring("handle_notices")
             await until(is_complete, patience=3)
-
-
-async def test_a_worker_that_is_asked_to_stop_stops(worker):
-    with worker() as process:
-        await begins_to_work()
-        process.terminate()
-        await until(lambda: process.poll() is not None, patience=10)
 
 
 def test_a_worker_with_wrong_settings_says_so_and_does_not_start(worker):

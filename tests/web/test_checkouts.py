@@ -48,7 +48,7 @@ async def test_the_page_says_what_is_held_until_when_and_what_it_costs(browser):
 async def test_the_page_is_personal(browser):
     answer = await browser.get(page_of(await hold(await make_event())))
     assert answer.headers["cache-control"] == "no-store"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert 'name="robots" content="noindex"' in answer.text
 
 

@@ -41,7 +41,7 @@ async def test_the_confirmation_has_every_ticket_and_the_receipt(browser, order_
 async def test_the_page_is_personal_and_safe_to_reload(browser, order_id):
     first, second = await browser.get(page_of(order_id)), await browser.get(page_of(order_id))
     assert first.headers["cache-control"] == "no-store"
-    assert first.headers["referrer-policy"] == "no-referrer"
+    assert first.headers["referrer-policy"] == "same-origin"
     assert 'name="robots" content="noindex"' in first.text
     assert first.text == second.text
 

@@ -94,7 +94,7 @@ def test_the_real_stripe_gets_what_it_needs_on_the_paying_page_only():
 def test_pages_behind_a_secret_link_are_kept_by_nobody_and_tell_nobody():
     headers = Headers(here()).of({"personal": True})
     assert headers["Cache-Control"] == "no-store"
-    assert headers["Referrer-Policy"] == "no-referrer"
+    assert headers["Referrer-Policy"] == "same-origin"
 
 
 @pytest.mark.parametrize(
