@@ -43,14 +43,12 @@ WRITE_PAYMENT = """
     INSERT INTO payment (id, checkout_id, provider, amount, currency) VALUES ($1, $2, $3, $4, $5) RETURNING *
 """
 
-# Whoever opens it first has opened it; the answer is the reference that counts.
 OPENED = """
-    WITH opened AS (
-        UPDATE payment SET status = 'OPEN', reference = $2, next_check_at = clock_timestamp() + interval '15 seconds'
-        WHERE id = $1 AND status = 'CREATING' RETURNING reference
-    )
-    SELECT coalesce((SELECT reference FROM opened), (SELECT reference FROM payment WHERE id = $1 AND status = 'OPEN'))
+    UPDATE payment SET status = 'OPEN', reference = $2, next_check_at = clock_timestamp() + interval '15 seconds'
+    WHERE id = $1 AND status = 'CREATING'
 """
+
+OPEN_REFERENCE = "SELECT reference FROM payment WHERE id = $1 AND status = 'OPEN'"
 
 NEXT_ATTEMPT = "UPDATE payment SET attempts = $2 + 1 WHERE id = $1 AND attempts = $2"
 
@@ -97,7 +95,9 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
         return FreeOfCharge()
     if payment["status"] == PaymentStatus.CREATING:
         intent = await _create_intent(payment)
-        if await database.fetchval(OPENED, payment["id"], intent.reference) == intent.reference:
+        # Two statements: one alone would look with the eyes of before it had waited for another tab's.
+        await database.execute(OPENED, payment["id"], intent.reference)
+        if intent.reference == await database.fetchval(OPEN_REFERENCE, payment["id"]):
             return intent
         # Meanwhile the payment was given up, or a notice brought an intent whose making we had not heard about.
         await _let_go(intent.reference)

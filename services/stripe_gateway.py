@@ -1,4 +1,5 @@
-"""Stripe: the one front door. Every call that changes something carries our own idempotency key.
+"""Stripe: the one front door. What makes something carries our own idempotency key; capture and cancel need none,
+an intent can be taken or let go only once.
 
 https://docs.stripe.com/api/payment_intents, /error-low-level, /webhooks (API version as pinned by the SDK).
 """

@@ -212,10 +212,9 @@ def changes_in(shelf: Shelf) -> float | None:
     return min(ahead, default=None)
 
 
-def cheapest(stock: EventStock) -> tuple[int, bool] | None:
-    """The lowest price, and whether there are others."""
-    prices = {t.price for t in listed(stock)}
-    return (min(prices), len(prices) > 1) if prices else None
+def prices(stock: EventStock) -> list[int]:
+    """What the tickets cost, lowest first."""
+    return sorted({t.price for t in listed(stock)})
 
 
 def _would_return(stock: EventStock, ticket_type: TypeStock) -> int:

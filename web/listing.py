@@ -14,7 +14,7 @@ from domain.inventory import Level
 from models import programme, stock
 from models.stock import Shelf
 from web import words
-from web.availability import Pill, cheapest, event_pill
+from web.availability import Pill, event_pill, prices
 
 PAGE = 24
 LAST_PAGE = 40
@@ -157,13 +157,12 @@ def _card(row: Mapping[str, Any], shelf: Shelf) -> Card:
 
 
 def _price(shelf: Shelf) -> str:
-    """€48, from €14, Free"""
-    found = cheapest(shelf.stock)
-    if found is None:
-        return ""
-    lowest, others = found
-    said = words.round_price(lowest, shelf.currency)
-    return f"from {said}" if others and lowest else said
+    """€48, from €14, Free; a few free tickets do not make the evening free: free or from €14."""
+    found = prices(shelf.stock)
+    said = [words.round_price(price, shelf.currency) for price in found[:2]]
+    if len(found) < 2:
+        return "".join(said)
+    return f"from {said[0]}" if found[0] else f"free or from {said[1]}"
 
 
 def _by_month(cards: Sequence[Card]) -> list[Month]:

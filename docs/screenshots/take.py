@@ -61,7 +61,10 @@ async def visit(browser: Browser, shop: str, width: int, height: int, theme: str
 async def scroll_through(page: Page) -> None:
     """Pictures further down load when they come near."""
     await page.evaluate("""async () => {
-        for (let y = 0; y < document.body.scrollHeight; y += 500) { scrollTo(0, y); await new Promise(requestAnimationFrame); }
+        for (let y = 0; y < document.body.scrollHeight; y += 500) {
+            scrollTo(0, y);
+            await new Promise(requestAnimationFrame);
+        }
         scrollTo(0, 0);
         await Promise.all([...document.images].map((image) => image.decode().catch(() => {})));
     }""")

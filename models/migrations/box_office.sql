@@ -150,18 +150,20 @@ CREATE TABLE order_item (
     line_total bigint NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK (line_total = unit_price::bigint * quantity),
-    UNIQUE (order_id, ticket_type_id)
+    UNIQUE (order_id, ticket_type_id),
+    UNIQUE (id, order_id)
 );
 
 CREATE TABLE ticket (
     id uuid PRIMARY KEY,
     order_id uuid NOT NULL REFERENCES orders ON DELETE RESTRICT,
-    order_item_id uuid NOT NULL REFERENCES order_item ON DELETE RESTRICT,
+    order_item_id uuid NOT NULL,
     position integer NOT NULL CHECK (position > 0),
     number text NOT NULL UNIQUE,
     holder_name text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    UNIQUE (order_id, position)
+    UNIQUE (order_id, position),
+    FOREIGN KEY (order_item_id, order_id) REFERENCES order_item (id, order_id) ON DELETE RESTRICT
 );
 
 CREATE TABLE outbox (
@@ -195,8 +197,9 @@ BEGIN
     IF OLD.status <> 'ACTIVE' THEN
         RAISE EXCEPTION 'reservation % is %, which is for ever', OLD.id, OLD.status USING ERRCODE = 'check_violation';
     END IF;
-    IF (NEW.id, NEW.checkout_id, NEW.event_id, NEW.ticket_type_id, NEW.quantity, NEW.unit_price)
-       IS DISTINCT FROM (OLD.id, OLD.checkout_id, OLD.event_id, OLD.ticket_type_id, OLD.quantity, OLD.unit_price) THEN
+    IF (NEW.id, NEW.checkout_id, NEW.event_id, NEW.ticket_type_id, NEW.quantity, NEW.unit_price, NEW.replaces)
+       IS DISTINCT FROM (OLD.id, OLD.checkout_id, OLD.event_id, OLD.ticket_type_id, OLD.quantity, OLD.unit_price,
+        OLD.replaces) THEN
         RAISE EXCEPTION 'what reservation % holds does not change', OLD.id USING ERRCODE = 'check_violation';
     END IF;
     NEW.updated_at := clock_timestamp();

@@ -93,7 +93,6 @@ async def test_the_same_key_in_two_processes_at_once_is_one_hold(another_process
     assert await left(event) == 25
 
 
-# DEFECT: the loser of this race gets the database's UniqueViolationError instead.
 async def test_the_same_key_at_two_events_at_once_is_one_hold_and_one_refusal():
     first, second, request_key = await make_event(), await make_event(), key()
     with after_statement(stock.WISHES_BY_KEY, rendezvous(2)):
@@ -132,8 +131,6 @@ async def test_two_tabs_share_one_intent(stripe):
     await scenarios.two_tabs_start_to_pay(stripe)
 
 
-# DEFECT: OPENED writes and looks in one statement, so it looks with the snapshot from before the wait, sees CREATING,
-# and cancels the very intent that the other tab has just been given.
 async def test_two_tabs_that_write_down_the_same_intent_at_once_both_keep_it(stripe):
     await scenarios.two_tabs_open_the_same_intent_at_the_same_instant(stripe)
 

@@ -113,10 +113,8 @@ async def test_an_intent_that_was_never_heard_of_is_adopted_when_its_notice_come
     assert (await start_paying(checkout_id)).reference == there["id"]
 
 
-# DEFECT: a 500 that had its effect leaves an intent; its notice is handled while the next attempt is under way and
-# adopts it; the buyer is then given the secret of the second intent, of which we know nothing: what they pay there is
-# never captured, and no page ever says why (the result of OPENED is not looked at).
 async def test_the_intent_whose_secret_the_buyer_is_given_is_the_one_that_we_know(stripe, monkeypatch):
+    """A 500 that had its effect left an intent, and its notice is handled while the next attempt is under way."""
     checkout_id = await hold_with_buyer(await make_event())
     await stripe.fault(op="payment_intents.create", mode="500_after")
     with pytest.raises(OutcomeUnknown):
@@ -136,7 +134,6 @@ async def test_the_intent_whose_secret_the_buyer_is_given_is_the_one_that_we_kno
     await is_one_paid_order(stripe)
 
 
-# DEFECT: the same blind spot when the payment was given up meanwhile: the buyer gets a form for a dead payment.
 async def test_a_create_that_answers_after_the_hold_ended_gives_nobody_a_form(stripe, monkeypatch):
     event = await make_event(capacity=1)
     checkout_id = await hold_with_buyer(event)
@@ -275,9 +272,8 @@ async def test_what_cannot_be_answered_today_is_asked_about_less_and_less_often(
     await settlement.settle(await db.fetchval("SELECT reference FROM payment"))
 
 
-# DEFECT: a definite refusal (an intent that the provider does not know: another account, other keys) ends the round;
-# the payments behind it in the batch have been leased and are not asked, up to ten minutes each time.
 async def test_one_payment_that_the_provider_does_not_know_does_not_stop_the_others(stripe):
+    """Of another account, or from before somebody changed the keys."""
     for _ in range(3):
         await start_paying(await hold_with_buyer(await make_event()))
     await stripe.reset()

@@ -111,7 +111,6 @@ async def test_a_report_names_the_rows(a_shop_at_work):
         assert await invariants.broken() == {I12_TYPE: [(slug,)]}
 
 
-# DEFECT: the right number of tickets is enough; that they are for what was bought is not looked at.
 async def test_tickets_for_another_line_than_was_bought_are_reported(database, stripe):
     event = await make_event(ticket_type("Early Bird"), ticket_type(), capacity=30)
     await buy(event, stripe, Early_Bird=1, General=2)

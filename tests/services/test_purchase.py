@@ -273,7 +273,6 @@ async def test_a_free_ticket_beside_a_paid_one_is_paid_together(stripe):
     assert len(paid.tickets) == 2
 
 
-# DEFECT: when the hold ends between the look and the settlement, the buyer is told that the purchase is done.
 async def test_case_33_a_free_purchase_whose_hold_ends_at_the_last_moment_is_not_called_done(monkeypatch):
     checkout_id = await hold_with_buyer(await make_event(ticket_type(price=0)))
     settle_free = settlement.settle_free
@@ -296,8 +295,6 @@ async def test_the_buyer_may_be_corrected_until_the_order_is_there(stripe):
     assert (await order_of(checkout_id))["buyer_email"] == "ana@example.org"
 
 
-# DEFECT: what Stripe definitely refuses (under its minimum, over its maximum) reaches the buyer as a raw StripeError,
-# at the very end of the checkout, and again at each attempt.
 @pytest.mark.parametrize(("price", "quantity"), [(30, 1), (10_000_000, 10)])
 async def test_an_amount_that_the_provider_does_not_take_is_refused_in_our_words(price, quantity):
     event = await make_event(ticket_type(price=price), capacity=30)
@@ -306,8 +303,6 @@ async def test_an_amount_that_the_provider_does_not_take_is_refused_in_our_words
         await checkout.start_payment(checkout_id)
 
 
-# DEFECT: the sum of a purchase is cast to integer; three dear types at their limits overflow it, and every page and
-# verb of that checkout fails with NumericValueOutOfRange.
 async def test_the_dearest_purchase_that_the_limits_allow_can_at_least_be_given_back():
     kinds = [ticket_type(f"Patron {n}", price=10_000_000, max_per_order=100) for n in (1, 2, 3)]
     event = await make_event(*kinds, capacity=300)

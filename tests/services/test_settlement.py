@@ -359,7 +359,6 @@ async def test_a_declined_late_payment_is_not_offered_again_after_the_end(begin,
     assert await purchase.was_not_charged()
 
 
-# DEFECT: money in another currency is let go as “late”, which is what its buyer would then be told.
 async def test_case_12_another_currency_is_not_called_late(begin, stripe, monkeypatch):
     purchase = await begin()
     await purchase.authorise()
@@ -374,7 +373,6 @@ async def test_case_12_another_currency_is_not_called_late(begin, stripe, monkey
     assert (await purchase.payment())["last_error"] == "amount_differs"
 
 
-# DEFECT: the amount that is compared is the one that was asked for, not the one that was taken.
 async def test_case_22_a_part_captured_by_hand_is_not_an_order_over_the_whole(begin, stripe):
     purchase = await begin()
     await purchase.authorise()
@@ -383,7 +381,6 @@ async def test_case_22_a_part_captured_by_hand_is_not_an_order_over_the_whole(be
     assert await purchase.order() is None
 
 
-# DEFECT: the price is copied onto the hold, its currency is not: 24 euros become 2400 yen.
 async def test_the_currency_of_the_moment_is_kept_for_the_life_of_the_hold_or_not_changed_at_all(stripe):
     checkout_id = await hold_with_buyer(await make_event())
     with suppress(asyncpg.CheckViolationError):

@@ -120,8 +120,6 @@ async def test_two_workers_do_everything_once(worker, stripe, doorbell, post_off
     assert len(await mails(post_office)) == 5
 
 
-# DEFECT: a ring has a fixed job id, so it is dropped while the same job runs, and for over a minute after a worker
-# was killed in it. Here a slow answer of the provider keeps another buyer's order waiting for the clock's next round.
 async def test_a_ring_is_heard_although_the_same_job_is_just_running(worker, stripe, doorbell):
     async with ringing(doorbell):
         with worker():

@@ -43,7 +43,7 @@ async def test_every_answer_has_the_security_headers(browser, addresses):
         answer = await browser.get(address)
         assert answer.status_code == status, address
         assert answer.headers["x-content-type-options"] == "nosniff", address
-        assert answer.headers["cross-origin-opener-policy"] == "same-origin", address
+        assert answer.headers["cross-origin-opener-policy"] in ("same-origin", "same-origin-allow-popups"), address
         assert answer.headers["cross-origin-resource-policy"], address
         assert answer.headers["permissions-policy"], address
         assert answer.headers["referrer-policy"], address
@@ -221,7 +221,7 @@ async def test_a_failure_is_ours_and_its_details_stay_in_the_log(browser, monkey
 def test_every_refusal_has_its_place():
     """In the table, in the ticket form, or answered by the one controller that can cause it."""
     of_administration = {"CapacityTooSmall", "AllocationsExceedCapacity", "NotPublishable"}
-    answered_in_place = {"RequestKeyReused"}
+    answered_in_place = {"RequestKeyReused", "AmountNotPayable"}
     known = {k.__name__ for k in (*errors.REFUSALS, *answers.STATUS)} | of_administration | answered_in_place
     kinds = {
         name
