@@ -145,7 +145,11 @@ def listen(host: str, port: int, *, attempts: int = 100) -> socket.socket:
     """A listening socket on the wished port, or on the next free one after it."""
     for candidate in range(port, min(port + attempts, 65536)):
         try:
-            return socket.create_server((host, candidate), family=_family(host), backlog=1024)
+            listening = socket.create_server((host, candidate), family=_family(host), backlog=1024)
+            # Connections inherit it. Given only the descriptor, the web server would not know that this is TCP, and
+            # each answer would wait 40 ms for the other side's delayed acknowledgement.
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return listening
         except PermissionError as error:
             raise CannotStart(f"Port {candidate} needs root. Choose one above 1023, e.g. PORT=8000.") from error
         except OverflowError as error:

@@ -23,11 +23,16 @@ from services import checkout, links, reservations
 from web import answers, calendar, covers, forms, listing, own_hold, rendering, words
 from web.availability import Answers, Availability, availability, changes_in, event_pill
 from web.live import Hub, Seen, TooManyStreams
+from web.own_hold import OwnHold
 from web.security import BACKGROUND, QUIET
 from web.structured import structured_data
+from web.together import Together
 
 LIVE = {QUIET: True, BACKGROUND: True, "no_compression": True}
 LIST = "programme"
+SHARED = {"Cache-Control": "no-cache", "Vary": "Cookie, HX-Request"}
+# Stands in the shared page for the key that each visitor's form gets.
+ITS_KEY = "the-key-of-this-form"
 SLUG = re.compile("[a-z0-9-]{1,200}")
 _brush = asyncio.Lock()
 
@@ -61,8 +66,11 @@ class EventsController(Controller):
 
     @get("/events/{slug:str}")
     async def show(self, request: Request, slug: FromPath[str]) -> Response[str]:
-        event = await _published(slug)
-        return await _page(request, event, await _shelf(event["id"]))
+        if own_hold.is_claimed(request):
+            event = await _published(slug)
+            return await _page(request, event, await _shelf(event["id"]))
+        shared = await _shared_page((slug, rendering.theme_of(request)))
+        return rendering.html(shared.replace(ITS_KEY, forms.new_request_key()), headers=SHARED)
 
     @get("/events/{slug:str}/live", opt=LIVE)
     async def live_event(self, request: Request, slug: FromPath[str]) -> Response[Any]:
@@ -113,18 +121,34 @@ async def _paint(slug: str) -> Response[bytes]:
         return await asyncio.to_thread(covers.png_response, slug)
 
 
-async def _published(slug: str) -> dict[str, Any]:
+async def _look_up(slug: str) -> dict[str, Any]:
     event = await programme.published(slug) if SLUG.fullmatch(slug) else None
     if event is None:
         raise EventNotFound
     return event
 
 
-async def _shelf(event_id: UUID) -> Shelf:
+async def _look_at_stock(event_id: UUID) -> Shelf:
     shelf = (await stock.look([event_id])).get(event_id)
     if shelf is None:
         raise EventNotFound
     return shelf
+
+
+async def _render_shared(slug_and_theme: tuple[str, str | None]) -> str:
+    """The page as everybody sees it who holds nothing of this event, with a mark where each one's key goes."""
+    slug, theme = slug_and_theme
+    event = await _published(slug)
+    shelf = await _shelf(event["id"])
+    parts = _shown(event, shelf, None, None)
+    return rendering.render(
+        "events/show.html", theme=theme, nav=None, request_key=ITS_KEY, **parts, **_about(event, shelf, parts["a"])
+    )
+
+
+_published = Together(_look_up)
+_shelf = Together(_look_at_stock)
+_shared_page = Together(_render_shared)
 
 
 async def _hold(event_id: UUID, form: forms.WishForm) -> UUID:
@@ -177,36 +201,45 @@ async def _page(
     key: str | None = None,
 ) -> Response[str]:
     parts = await _parts(request, event, shelf, said)
-    shown: Availability = parts["a"]
-    start, timezone = event["start_date"], event["timezone"]
     # A page with the visitor's own hold in it is theirs alone.
-    caching = "no-store" if parts["hold"] else "no-cache"
+    caching = {"Cache-Control": "no-store"} if parts["hold"] else {}
     return rendering.page(
         request,
         "events/show.html",
         status_code=status,
-        headers={"Cache-Control": caching, "Vary": "Cookie, HX-Request", **(headers or {})},
-        **parts,
-        event=event,
-        hue=covers.hue(event["slug"]),
-        over=is_over(start_date=start, end_date=event["end_date"], now=shelf.now),
-        times=words.span(start, event["end_date"], timezone),
-        zone_name=words.zone_name(start, timezone),
-        zone_offset=words.zone_offset(start, timezone),
-        blurb=_blurb(event, shown),
-        limits=_limits(shown),
-        decimals=decimals(event["currency"]),
-        digits=get_currency_precision(event["currency"]),
+        headers={**SHARED, **caching, **(headers or {})},
         request_key=key or forms.new_request_key(),
-        structured_data=structured_data(event, shown),
+        **parts,
+        **_about(event, shelf, parts["a"]),
     )
+
+
+def _about(event: Mapping[str, Any], shelf: Shelf, shown: Availability) -> dict[str, Any]:
+    """What does not change while the page is open."""
+    start, timezone = event["start_date"], event["timezone"]
+    return {
+        "event": event,
+        "hue": covers.hue(event["slug"]),
+        "over": is_over(start_date=start, end_date=event["end_date"], now=shelf.now),
+        "times": words.span(start, event["end_date"], timezone),
+        "zone_name": words.zone_name(start, timezone),
+        "zone_offset": words.zone_offset(start, timezone),
+        "blurb": _blurb(event, shown),
+        "limits": _limits(shown),
+        "decimals": decimals(event["currency"]),
+        "digits": get_currency_precision(event["currency"]),
+        "structured_data": structured_data(event, shown),
+    }
 
 
 async def _parts(
     request: Request, event: Mapping[str, Any], shelf: Shelf, said: Answers | None = None
 ) -> dict[str, Any]:
     """What changes while the page is open."""
-    own = await own_hold.own_hold(request, event["id"])
+    return _shown(event, shelf, said, await own_hold.own_hold(request, event["id"]))
+
+
+def _shown(event: Mapping[str, Any], shelf: Shelf, said: Answers | None, own: OwnHold | None) -> dict[str, Any]:
     return {"a": availability(event, shelf, said), "timezone": event["timezone"], **own_hold.shown(own)}
 
 

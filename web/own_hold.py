@@ -45,6 +45,11 @@ def forget() -> Cookie:
     )
 
 
+def is_claimed(request: Request) -> bool:
+    """Whether the visitor may hold something somewhere: a look costs a query."""
+    return cookie_name() in request.cookies
+
+
 async def own_hold(request: Request, event_id: UUID) -> OwnHold | None:
     """What the visitor holds of this event right now."""
     token = request.cookies.get(cookie_name())

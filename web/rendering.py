@@ -22,6 +22,10 @@ def page(
 ) -> Response[str]:
     """A whole page. It knows the visitor's theme, the only thing that a page takes from a cookie by itself."""
     body = render(template, theme=theme_of(request), nav=values.pop("nav", None), **values)
+    return html(body, status_code=status_code, headers=headers)
+
+
+def html(body: str, *, status_code: int = 200, headers: Mapping[str, str] | None = None) -> Response[str]:
     return Response(body, media_type=MediaType.HTML, status_code=status_code, headers=dict(headers or {}))
 
 
