@@ -5,7 +5,7 @@ ARGS ?=
 FOYER = @$(PYTHON) sandbox/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run test check format migrate audit bench lock help
+.PHONY: run test check format migrate audit bench rehearse lock help
 
 run: ## Open the shop on this machine: PostgreSQL, Valkey, Stripe sandbox, web and worker. PORT=8000
 	$(FOYER) run $(ARGS)
@@ -27,6 +27,9 @@ audit: ## Recompute every promise from the rows: nothing oversold, nothing unpai
 
 bench: ## Measure start time and memory of the whole stack
 	$(FOYER) bench $(ARGS)
+
+rehearse: ## An on-sale rehearsal against the open shop: 64 clients, one hot event
+	$(FOYER) rehearse $(ARGS)
 
 lock: ## Pin the requirements again, with hashes (needs uv)
 	$(FOYER) lock $(ARGS)

@@ -29,6 +29,7 @@ class Request:
     method: str
     path: str
     body: bytes = b""
+    headers: str = ""
 
 
 async def load(base_url: str, request: Callable[[], Request | None], *, clients: int, seconds: float) -> Result:
@@ -66,6 +67,7 @@ async def _exchange(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, request: Request
 ) -> tuple[int, bytes]:
     head = f"{request.method} {request.path} HTTP/1.1\r\nHost: {host}\r\nAccept-Encoding: identity\r\n"
+    head += request.headers
     if request.body:
         head += f"Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(request.body)}\r\n"
     writer.write(head.encode() + b"\r\n" + request.body)

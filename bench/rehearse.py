@@ -68,7 +68,8 @@ async def holds(url: str, slug: str, count: int | None = None):
                 return None
             left[0] -= 1
         body = urlencode({field: 1, "request_key": uuid.uuid4().hex}).encode()
-        return Request("POST", f"/events/{slug}/checkouts", body)
+        # As the page's own form sends it.
+        return Request("POST", f"/events/{slug}/checkouts", body, headers="HX-Request: true\r\n")
 
     return request
 

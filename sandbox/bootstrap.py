@@ -7,6 +7,7 @@ same. Older Pythons must be able to read this file, so that it can tell them wha
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -32,6 +33,7 @@ def main() -> None:
         "migrate": migrate,
         "audit": audit,
         "bench": bench,
+        "rehearse": rehearse,
         "lock": lock,
         "help": show_help,
     }
@@ -95,6 +97,18 @@ def audit(arguments: list[str]) -> None:
 def bench(arguments: list[str]) -> None:
     install(SANDBOX)
     become("-m", "bench.footprint", *arguments)
+
+
+def rehearse(arguments: list[str]) -> None:
+    """Against the open shop of this checkout."""
+    install(SANDBOX)
+    from sandbox.state import directory
+
+    try:
+        shop = json.loads((directory() / "running.json").read_text())["environment"]
+    except OSError:
+        raise SystemExit("The shop is closed. Open it first: make run.") from None
+    become("-m", "bench.rehearse", shop["BASE_URL"], shop["DATABASE_URL"], *arguments)
 
 
 def lock(arguments: list[str]) -> None:
