@@ -69,7 +69,7 @@ CHECKS = {
     "lint": ("-m", "ruff", "check", "."),
     "types": ("-m", "mypy"),
     "house": ("-m", "pytest", "tests/test_house.py"),
-    "migration drift": ("-m", "pytest", "tests", "-k", "drift"),
+    "migration drift": ("-m", "pytest", "tests/models/test_drift.py"),
 }
 
 
