@@ -154,5 +154,7 @@ async def test_the_event_page_is_light(visitor):
 
 
 async def _axe(page: Page) -> list[str]:
+    # A button that is just working shows its label no longer, or not yet.
+    await page.wait_for_function("!document.querySelector('[aria-busy=true], .htmx-request')")
     results = await Axe().run(page)
     return [f"{v['id']}: {[n['target'] for n in v['nodes']]}" for v in results.response["violations"]]
