@@ -90,6 +90,19 @@ async def a_hold_that_has_ended(page: Page) -> None:
     await expect(page.get_by_role("heading", name="Your hold has ended")).to_be_visible()
 
 
+async def tickets_given_back(page: Page) -> None:
+    event = await make_event()
+    checkout_id = await hold_tickets(event, General=2)
+    await checkout.give_back(checkout_id)
+    await page.goto(f"/checkouts/{links.checkout_token(checkout_id)}")
+    await expect(page.get_by_role("heading", name="You gave the tickets back")).to_be_visible()
+
+
+async def an_event_that_is_over(page: Page) -> None:
+    event = await make_event(start_date=datetime.now(UTC) - timedelta(days=1))
+    await page.goto(f"/events/{event.slug}")
+
+
 async def tickets_in_hand(page: Page) -> None:
     event = await make_event(ticket_type("Guest", price=0))
     checkout_id = await hold_with_buyer(event, Guest=2)
@@ -113,6 +126,8 @@ PAGES = [
     a_declined_card,
     asking_whether_to_give_back,
     a_hold_that_has_ended,
+    tickets_given_back,
+    an_event_that_is_over,
     tickets_in_hand,
     a_page_that_is_not_there,
 ]
