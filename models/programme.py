@@ -9,17 +9,10 @@ from uuid import UUID
 
 from models import database
 
-# What a search looks at, without accents: “siska” finds Šiška.
-FOLDED = r"""
-    lower(regexp_replace(
-        normalize(concat_ws(' ', title, summary, category, location, city), NFD), '[\u0300-\u036f]', '', 'g'))
-"""
-
-UPCOMING = f"""
-    SELECT id, start_date, timezone FROM event
+UPCOMING = """
+    SELECT id, start_date, timezone, concat_ws(' ', title, summary, category, location, city) AS text FROM event
     WHERE status = 'PUBLISHED' AND coalesce(end_date, start_date) > clock_timestamp()
       AND ($1 = '' OR city = $1)
-      AND NOT EXISTS (SELECT 1 FROM unnest($2::text[]) AS wanted (word) WHERE strpos({FOLDED}, word) = 0)
     ORDER BY start_date, id
 """
 
@@ -50,11 +43,12 @@ LIVE_HOLD = """
 
 @dataclass(frozen=True, slots=True)
 class Upcoming:
-    """The little that choosing and paging needs of an event."""
+    """The little that choosing and paging needs of an event. `text` is what a search looks at."""
 
     id: UUID
     start_date: datetime
     timezone: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +61,9 @@ class LiveHold:
     seconds_left: int
 
 
-async def upcoming(*, words: Sequence[str] = (), city: str = "") -> list[Upcoming]:
-    """Published events that are not over, soonest first. Every one of `words` (lower case, no accents) must occur."""
-    return [Upcoming(**row) for row in await database.fetch(UPCOMING, city, list(words))]
+async def upcoming(*, city: str = "") -> list[Upcoming]:
+    """Published events that are not over, soonest first."""
+    return [Upcoming(**row) for row in await database.fetch(UPCOMING, city)]
 
 
 async def cards(event_ids: Sequence[UUID]) -> Sequence[Any]:

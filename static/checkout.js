@@ -76,7 +76,9 @@
   async function keep(field) {
     const showIt = ({ text, sent }) => {
       const fresh = parse(text);
-      if (!$("#error-summary", fresh)) $("#error-summary")?.remove();
+      const summary = $("#error-summary"), now = $("#error-summary", fresh);
+      if (now) summary?.replaceWith(now);
+      else summary?.remove();
       if (document.activeElement?.id !== field.id) showField(field.id, fresh, sent);
     };
     if (needsCard && !card && isFilled()) return open({ after: showIt });

@@ -241,7 +241,9 @@ def _words(kind: Level, left: int, timezone: str, opens_at: datetime | None, bac
         case Level.OUT:
             return "Sold out"
         case Level.HELD:
-            back = f"The next may return at {words.clock(back_at, timezone)}." if back_at else "Some may come back."
-            return f"All held right now. {back}"
+            if back_at is None:
+                return "All held right now. Some may come back."
+            at = f"{words.clock(back_at, timezone)} {words.zone_name(back_at, timezone)}"
+            return f"All held right now. The next may return at {at}."
         case _:
             return f"{left} left" if left <= COUNTED else "Available"

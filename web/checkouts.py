@@ -39,6 +39,11 @@ class CheckoutsController(Controller):
         await remember(visit, buyer)
         return answer_buyer(request, visit, buyer)
 
+    @get("/buyer")
+    async def go_back(self, request: Request, token: FromPath[str]) -> Response[Any]:
+        """The address of the form, opened by hand or reloaded."""
+        return redirect(request, till.checkout_path(await till.find(token)))
+
     @get("/release")
     async def ask_release(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Asks before giving back; only seen without JavaScript, the page has the same question in a dialog."""

@@ -101,6 +101,11 @@ class EventsController(Controller):
         response.cookies.append(own_hold.remember(token))
         return response
 
+    @get("/events/{slug:str}/checkouts")
+    async def go_back(self, request: Request, slug: FromPath[str]) -> Response[Any]:
+        """The address of the form, opened by hand or reloaded."""
+        return rendering.redirect(request, f"/events/{(await _published(slug))['slug']}")
+
     @get("/events/{slug:str}/calendar.ics")
     async def calendar_file(self, slug: FromPath[str]) -> Response[bytes]:
         return calendar.invitation(await _published(slug), url=f"/events/{slug}")

@@ -99,7 +99,7 @@ def read_search(request: Request) -> Search:
 
 async def find(search: Search) -> Programme:
     now = datetime.now(UTC)
-    matches = await programme.upcoming(words=words.fold(search.text).split(), city=search.city)
+    matches = [m for m in await programme.upcoming(city=search.city) if mentions(m.text, search.text)]
     ids = [m.id for m in matches if falls(search.when, max(m.start_date, now), now, m.timezone)]
     if search.available:
         shelves = await stock.look(ids)
@@ -120,6 +120,13 @@ async def find(search: Search) -> Programme:
         more=len(ids) > len(shown) and search.page < LAST_PAGE,
         as_of=min((shelf.now for shelf in shelves.values()), default=now).timestamp(),
     )
+
+
+def mentions(text: str, search: str) -> bool:
+    """Every word of the search occurs, whatever its case and accents. Folded here and not in the database, whose idea
+    of letters depends on how it was set up."""
+    folded = words.fold(text)
+    return all(word in folded for word in words.fold(search).split())
 
 
 def falls(when: str, start: datetime, now: datetime, timezone: str) -> bool:

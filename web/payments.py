@@ -25,6 +25,11 @@ class PaymentsController(Controller):
     opt = till.OPTIONS
     exception_handlers = till.REFUSALS
 
+    @get("/payment")
+    async def go_back(self, request: Request, token: FromPath[str]) -> Response[Any]:
+        """The address of the form, opened by hand or reloaded."""
+        return redirect(request, till.checkout_path(await till.find(token)))
+
     @post("/payment", status_code=200)
     async def start(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Start the payment, or find it again. What can be paid with is only handed out to a buyer whom we know:

@@ -77,6 +77,7 @@ def _environment() -> Environment:
         day=words.day,
         short_day=words.short_day,
         clock=words.clock,
+        zone_name=words.zone_name,
         iso=words.iso,
         markdown=words.markdown,
     )

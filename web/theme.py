@@ -1,5 +1,6 @@
 """Light or dark: the one preference we keep, in a cookie that the browser's script may also write."""
 
+import re
 from urllib.parse import urlsplit
 
 from litestar import Request, Response, post
@@ -8,6 +9,8 @@ from litestar.datastructures import Cookie
 from web import site
 from web.rendering import theme_of
 
+# Neither //elsewhere nor /\\elsewhere, which browsers read alike.
+OUR_PATH = re.compile(r"/(?![/\\])[^\\]*")
 A_YEAR = 365 * 24 * 3600
 
 
@@ -21,8 +24,11 @@ def switch_theme(request: Request) -> Response[None]:
 
 def _way_back(request: Request) -> str:
     """Only ever a path of ours: a whole address in the header could lead anywhere."""
-    parts = urlsplit(request.headers.get("referer", ""))
-    path = parts.path if parts.netloc == request.headers.get("host") else "/"
-    if not path.startswith("/") or path.startswith("//"):
-        path = "/"
-    return f"{path}?{parts.query}" if parts.query and path == parts.path else path
+    try:
+        parts = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
+    ours = parts.netloc == request.headers.get("host") and OUR_PATH.fullmatch(parts.path)
+    if not ours:
+        return "/"
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path

@@ -267,7 +267,7 @@ async def test_each_state_has_its_own_honest_words(browser):
     assert pill_of(page, event, "Plenty") == "Available"
     assert pill_of(page, event, "Few") == "4 left"
     assert pill_of(page, event, "Held") == (
-        f"All held right now. The next may return at {words.clock(ends, 'Europe/Ljubljana')}."
+        f"All held right now. The next may return at {words.clock(ends, 'Europe/Ljubljana')} CET."
     )
     assert pill_of(page, event, "Out") == "Sold out"
     assert pill_of(page, event, "Later") == f"On sale from {words.when_in_words(opens, 'Europe/Ljubljana')}"
@@ -518,3 +518,12 @@ def test_an_unknown_zone_is_said_to_be_utc():
 def test_an_end_on_another_day_is_said_with_its_day():
     start = datetime(2026, 12, 11, 20, tzinfo=UTC)
     assert words.span(start, start + SOON, "UTC") == "Starts 20:00, ends Sat 12 Dec, 02:00"
+
+
+@pytest.mark.parametrize("asked", ["Łódź", "ŁÓDŹ", "lodz", "süsses", "SÜSSES lodz", "sußes"])
+async def test_2_1_a_search_finds_a_word_however_it_is_typed(browser, asked):
+    await make_event(title="Süßes am Morgen", city="Łódź")
+    await make_event(title="Something else", city="Graz")
+    text = (await browser.get("/", params={"q": asked})).text
+    assert "Süßes am Morgen" in text
+    assert "Something else" not in text

@@ -263,3 +263,15 @@ async def test_the_page_with_the_visitors_hold_is_theirs_alone(browser):
     event = await make_event()
     await hold(event)
     assert "Cookie" in (await browser.get(f"/events/{event.slug}")).headers["vary"]
+
+
+async def test_the_theme_switch_leads_nowhere_else(browser):
+    for referer in ("http://[", "http://shop.localhost/\\evil.example", "http://shop.localhost//evil.example", "x"):
+        answer = await browser.post("/theme", headers={**SAFE, "Referer": referer})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/"), referer
+
+
+async def test_the_address_of_a_form_that_is_opened_by_hand_leads_to_its_page(browser):
+    event = await make_event()
+    answer = await browser.get(f"/events/{event.slug}/checkouts")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/events/{event.slug}")
