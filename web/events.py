@@ -31,8 +31,8 @@ from web.together import Together
 LIVE = {QUIET: True, BACKGROUND: True, "no_compression": True}
 LIST = "programme"
 SHARED = {"Cache-Control": "no-cache", "Vary": "Cookie, HX-Request"}
-# Stands in the shared page for the key that each visitor's form gets.
-ITS_KEY = "the-key-of-this-form"
+# Stands in the shared page for the key that each visitor's form gets; no organiser's text can happen to contain it.
+ITS_KEY = forms.new_request_key()
 SLUG = re.compile("[a-z0-9-]{1,200}")
 _brush = asyncio.Lock()
 

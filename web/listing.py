@@ -99,7 +99,8 @@ def read_search(request: Request) -> Search:
 
 async def find(search: Search) -> Programme:
     now = datetime.now(UTC)
-    matches = [m for m in await programme.upcoming(city=search.city) if mentions(m.text, search.text)]
+    wanted = words.fold(search.text).split()
+    matches = [m for m in await programme.upcoming(city=search.city) if not wanted or mentions(m.text, wanted)]
     ids = [m.id for m in matches if falls(search.when, max(m.start_date, now), now, m.timezone)]
     if search.available:
         shelves = await stock.look(ids)
@@ -122,11 +123,11 @@ async def find(search: Search) -> Programme:
     )
 
 
-def mentions(text: str, search: str) -> bool:
-    """Every word of the search occurs, whatever its case and accents. Folded here and not in the database, whose idea
-    of letters depends on how it was set up."""
+def mentions(text: str, wanted: Sequence[str]) -> bool:
+    """Every wanted word (folded) occurs, whatever its case and accents. Folded here and not in the database, whose
+    idea of letters depends on how it was set up."""
     folded = words.fold(text)
-    return all(word in folded for word in words.fold(search).split())
+    return all(word in folded for word in wanted)
 
 
 def falls(when: str, start: datetime, now: datetime, timezone: str) -> bool:

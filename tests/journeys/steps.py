@@ -77,13 +77,23 @@ async def see_tickets(page: Page, count: int) -> None:
     await expect(page.locator("article.ticket")).to_have_count(count)
 
 
-async def buy(page: Page, event: Made, **quantities: int) -> None:
-    """The whole way, from the event's page to the tickets."""
+async def reach_the_card(page: Page, event: Made, **quantities: int) -> None:
+    """From the event's page to the card fields."""
     await open_event(page, event)
-    await choose(page, event, **(quantities or {"General": 1}))
+    await choose(page, event, **quantities)
     await hold(page)
     await say_who(page)
     await go_to_card(page)
+
+
+async def give_back(page: Page) -> None:
+    await page.get_by_role("link", name="Give the tickets back").click()
+    await page.get_by_role("button", name="Give them back").click()
+
+
+async def buy(page: Page, event: Made, **quantities: int) -> None:
+    """The whole way, from the event's page to the tickets."""
+    await reach_the_card(page, event, **(quantities or {"General": 1}))
     await enter_card(page)
     await pay(page)
     await see_tickets(page, sum(quantities.values()) or 1)

@@ -16,11 +16,13 @@ from tests.journeys.steps import (
     card_fields,
     choose,
     enter_card,
+    give_back,
     go_to_card,
     hold,
     open_event,
     pay,
     quantity,
+    reach_the_card,
     say_who,
     see_tickets,
 )
@@ -65,11 +67,7 @@ async def test_three_ticket_types_in_one_purchase_on_a_phone_in_the_dark(visitor
 async def test_a_decline_says_why_and_the_same_hold_is_paid_with_another_card(visitor):
     event = await make_event()
     page = await visitor()
-    await open_event(page, event)
-    await choose(page, event, General=2)
-    await hold(page)
-    await say_who(page)
-    await go_to_card(page)
+    await reach_the_card(page, event, General=2)
     await enter_card(page, DECLINED_CARD)
     await pay(page)
     alert = page.get_by_role("alert").filter(has_text="The payment didn’t go through")
@@ -90,11 +88,7 @@ async def test_a_decline_says_why_and_the_same_hold_is_paid_with_another_card(vi
 async def test_the_bank_may_be_refused_once_and_then_told_yes(visitor):
     event = await make_event()
     page = await visitor()
-    await open_event(page, event)
-    await choose(page, event, General=1)
-    await hold(page)
-    await say_who(page)
-    await go_to_card(page)
+    await reach_the_card(page, event, General=1)
     await enter_card(page, BANK_ASKS_CARD)
     await pay(page)
     await bank(page).get_by_role("button", name="Reject").click()
@@ -159,8 +153,7 @@ async def test_tickets_can_be_given_back_and_are_on_sale_at_once(visitor):
     await choose(page, event, General=3)
     await hold(page)
     await expect(availability(other, event)).to_contain_text("All held right now")
-    await page.get_by_role("link", name="Give the tickets back").click()
-    await page.get_by_role("button", name="Give them back").click()
+    await give_back(page)
     await expect(page.get_by_role("heading", name="You gave the tickets back")).to_be_visible()
     await expect(availability(other, event)).to_contain_text("3 left")
 

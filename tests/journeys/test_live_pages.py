@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from models import database
 from models.stock import lock
 from services.transaction import transaction
-from tests.journeys.steps import availability, choose, hold, open_event, quantity
+from tests.journeys.steps import availability, choose, give_back, hold, open_event, quantity
 from tests.makers import let_time_run_out, make_event, ticket_type
 
 
@@ -22,8 +22,7 @@ async def test_ac_1_two_visitors_see_each_others_holds_and_releases_live(visitor
     await hold(ana)
     await expect(availability(ben, event)).to_contain_text("6 left", timeout=2_000)
     await expect(ben.locator("#avail-event")).to_contain_text("6 of 10")
-    await ana.get_by_role("link", name="Give the tickets back").click()
-    await ana.get_by_role("button", name="Give them back").click()
+    await give_back(ana)
     await expect(availability(ben, event)).to_contain_text("10 left", timeout=2_000)
 
 
