@@ -5,13 +5,16 @@ ARGS ?=
 FOYER = @$(PYTHON) sandbox/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run test check format migrate audit bench rehearse lock help
+.PHONY: run test check stripe-live-check format migrate audit bench bench-settlement rehearse lock help
 
 run: ## Open the shop on this machine: PostgreSQL, Valkey, Stripe sandbox, web and worker. PORT=8000
 	$(FOYER) run $(ARGS)
 
 test: ## Run every test, browser journeys included. ARGS="-k holds" chooses
 	$(FOYER) test $(ARGS)
+
+stripe-live-check: ## The payment scenarios at Stripe itself, test mode: STRIPE_TEST_SECRET_KEY=sk_test_… before going live
+	$(FOYER) stripe-live-check $(ARGS)
 
 check: ## Format, lint, types, the house's rules, migration drift
 	$(FOYER) check
@@ -27,6 +30,9 @@ audit: ## Recompute every promise from the rows: nothing oversold, nothing unpai
 
 bench: ## Measure start time and memory of the whole stack
 	$(FOYER) bench $(ARGS)
+
+bench-settlement: ## Measure the way from the bank's yes to the tickets, with and without webhooks, browser, haste
+	$(FOYER) bench-settlement $(ARGS)
 
 rehearse: ## An on-sale rehearsal against the open shop: 64 clients, one hot event
 	$(FOYER) rehearse $(ARGS)

@@ -30,6 +30,7 @@ class Settings:
     stripe_webhook_secrets: tuple[str, ...]
     stripe_api_base: str
     stripe_js_url: str
+    stripe_calls_per_second: int
     smtp_url: str
     mail_from: str
     pool_size: int
@@ -61,6 +62,7 @@ def load(env: Mapping[str, str] = os.environ) -> Settings:
         stripe_webhook_secrets=_list(env, "STRIPE_WEBHOOK_SECRET"),
         stripe_api_base=_url(env, "STRIPE_API_BASE", ("http", "https"), STRIPE_API).rstrip("/"),
         stripe_js_url=_url(env, "STRIPE_JS_URL", ("http", "https"), STRIPE_JS),
+        stripe_calls_per_second=_whole_number(env, "STRIPE_CALLS_PER_SECOND", 20),
         smtp_url=_url(env, "SMTP_URL", ("smtp", "smtps")),
         mail_from=env.get("MAIL_FROM", "Foyer <tickets@localhost>"),
         pool_size=_whole_number(env, "POOL_SIZE", 6),

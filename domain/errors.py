@@ -105,6 +105,55 @@ class AmountNotPayable(Refusal):
 
 
 @dataclass(eq=False)
+class InLine(Refusal):
+    """More buyers than the provider may be asked for at once: this payment starts in `seconds`. The hold waits too."""
+
+    seconds: float
+
+
+class NothingToRefund(Refusal):
+    """Nothing is left that could go back."""
+
+
+@dataclass(eq=False)
+class RefundTooLarge(Refusal):
+    """More than was taken and has not yet gone back. `most`: the largest amount that would do, in minor units."""
+
+    most: int
+
+
+class TicketsNotRefundable(Refusal):
+    """A ticket of another order, or one that has been refunded already."""
+
+
+class OrderNotComplete(Refusal):
+    """Its tickets are still being made; in a moment it can be refunded."""
+
+
+@dataclass(eq=False)
+class Overtaken(Refusal):
+    """Somebody else changed the same thing meanwhile. `theirs` is what it says now; what was typed is not lost."""
+
+    theirs: object
+
+
+class EndBeforeStart(Refusal):
+    """AC A2: an event ends no earlier than it starts."""
+
+
+class CurrencyInUse(Refusal):
+    """Tickets of this event have been held at prices in its currency."""
+
+
+class TicketTypeInUse(Refusal):
+    """Tickets of this type have been held or sold: it can be taken off sale, not removed."""
+
+
+class LastTypeOnSale(Refusal):
+    """A published event keeps at least one ticket type on sale (§1.4): unpublish it instead."""
+
+
+@dataclass(eq=False)
 class CapacityTooSmall(Refusal):
     """X, or an allocation, would fall below what is already promised. `smallest` is the lowest value that would do."""
 

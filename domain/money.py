@@ -1,11 +1,16 @@
 """Money: whole minor units with a currency, never a float."""
 
+import re
+
 # ISO 4217 currencies whose minor unit is not a hundredth, as far as card payments know them.
-ZERO_DECIMAL = frozenset("BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
+ZERO_DECIMAL = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
 THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
 
 # Above this a price is a typing error, and sums still fit every provider's limits.
 MAX_PRICE = 100_000_00
+
+# 24, 24.5, 24.50 and 24,50 alike; digits are ASCII, and no thousands are grouped: 1,000 could mean either.
+AMOUNT = re.compile(r"([0-9]{1,12})(?:[.,]([0-9]{1,3}))?")
 
 
 def decimals(currency: str) -> int:
@@ -18,3 +23,23 @@ def decimals(currency: str) -> int:
 def line_total(*, unit_price: int, quantity: int) -> int:
     """Minor units."""
     return unit_price * quantity
+
+
+def parse(text: str, currency: str) -> int | None:
+    """Minor units of an amount as people type it; None when it is not one, or finer than the currency goes."""
+    typed = AMOUNT.fullmatch(text.strip(" \t\N{NO-BREAK SPACE}"))
+    if typed is None:
+        return None
+    whole, fraction = typed[1], typed[2] or ""
+    digits = decimals(currency)
+    if len(fraction) > digits:
+        return None
+    return int(whole + fraction.ljust(digits, "0"))
+
+
+def major(minor: int, currency: str) -> str:
+    """As `parse` reads it: 24.00 for euros, 2400 for yen."""
+    digits = decimals(currency)
+    if not digits:
+        return str(minor)
+    return f"{minor // 10**digits}.{minor % 10**digits:0{digits}d}"

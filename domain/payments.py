@@ -11,15 +11,20 @@ class PaymentStatus(StrEnum):
     CAPTURED = "CAPTURED"  # there is an order
     VOIDING = "VOIDING"  # authorised, but there are no seats: being let go
     VOIDED = "VOIDED"  # nobody was charged
+    REFUNDED = "REFUNDED"  # taken by hand where nothing could be given for it: on its way back in full
 
 
 _S = PaymentStatus
 NEXT: dict[PaymentStatus, frozenset[PaymentStatus]] = {
     _S.CREATING: frozenset({_S.OPEN, _S.VOIDED}),
-    _S.OPEN: frozenset({_S.CAPTURING, _S.VOIDING, _S.VOIDED}),
-    _S.CAPTURING: frozenset({_S.CAPTURED, _S.VOIDED}),
-    _S.VOIDING: frozenset({_S.VOIDED}),
+    _S.OPEN: frozenset({_S.CAPTURING, _S.VOIDING, _S.VOIDED, _S.REFUNDED}),
+    _S.CAPTURING: frozenset({_S.CAPTURED, _S.VOIDED, _S.REFUNDED}),
+    _S.VOIDING: frozenset({_S.VOIDED, _S.REFUNDED}),
+    _S.VOIDED: frozenset({_S.REFUNDED}),
 }
+
+# Nothing more will become of these by asking the provider. (A voided intent is dead there too.)
+AT_REST = frozenset({_S.CAPTURED, _S.VOIDED, _S.REFUNDED})
 
 # A checkout has at most one of these at any time, whatever tabs and reloads do.
 LIVE = frozenset({_S.CREATING, _S.OPEN, _S.CAPTURING, _S.CAPTURED, _S.VOIDING})

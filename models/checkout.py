@@ -16,14 +16,27 @@ from models.ids import new_id
 
 VISIT = """
     SELECT c.*, clock.now, o.id AS order_id, p.status AS payment_status, p.last_error AS payment_problem,
-           p.provider AS payment_provider
+           p.provider AS payment_provider, p.hold_ended_at IS NOT NULL AS payment_was_agreed
     FROM checkout AS c
     CROSS JOIN (SELECT clock_timestamp() AS now) AS clock
     LEFT JOIN orders AS o ON o.checkout_id = c.id
     LEFT JOIN LATERAL (
-        SELECT * FROM payment WHERE checkout_id = c.id ORDER BY status = 'VOIDED', created_at DESC LIMIT 1
+        SELECT * FROM payment WHERE checkout_id = c.id
+        ORDER BY status IN ('VOIDED', 'REFUNDED'), created_at DESC LIMIT 1
     ) AS p ON true
     WHERE c.id = $1
+"""
+
+# Money that was taken where nothing could be given for it, whatever else was tried before or after.
+MONEY_BACK = """
+    SELECT sum(p.captured)::bigint AS amount, min(p.currency) AS currency, max(p.reference) AS reference,
+           coalesce(sum(r.gone), 0) < sum(p.captured) AS failed, coalesce(sum(r.arrived), 0) >= sum(p.captured) AS sent
+    FROM payment AS p CROSS JOIN LATERAL (
+        SELECT sum(amount) FILTER (WHERE status <> 'FAILED') AS gone,
+               sum(amount) FILTER (WHERE status = 'SUCCEEDED') AS arrived
+        FROM refund WHERE payment_id = p.id
+    ) AS r
+    WHERE p.checkout_id = $1 AND p.status = 'REFUNDED' HAVING count(*) > 0
 """
 
 # What was chosen, in order of display, whatever has become of it; a replaced hold is shown once.
@@ -82,6 +95,11 @@ class Visit:
     @property
     def amount(self) -> int:
         return sum(line["line_total"] for line in self.lines)
+
+
+async def money_back(checkout_id: UUIDType) -> Any | None:
+    """What was taken for this checkout and goes back in full: amount, currency, reference, sent, failed."""
+    return await database.fetchrow(MONEY_BACK, checkout_id)
 
 
 async def visit(checkout_id: UUIDType) -> Visit | None:

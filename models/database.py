@@ -79,6 +79,11 @@ async def _leave_as_it_is(_: asyncpg.Connection) -> None:
     session. What a transaction left open is rolled back all the same."""
 
 
+def in_transaction() -> bool:
+    """Whether this task holds an open transaction, and with it perhaps locks."""
+    return engine().current_transaction.get() is not None
+
+
 async def fetch(sql: str, *args: Any) -> Sequence[asyncpg.Record]:
     return await _run("fetch", sql, *args)
 

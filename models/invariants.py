@@ -5,9 +5,12 @@ They recompute everything from the rows and never look at the clock, so a broken
 
 from models import database
 
+# The seat of a refunded ticket stays sold until somebody has returned it to sale.
 SOLD = """
-    SELECT o.event_id, i.ticket_type_id, sum(i.quantity)::int AS n
-    FROM orders AS o JOIN order_item AS i ON i.order_id = o.id GROUP BY 1, 2
+    SELECT o.event_id, i.ticket_type_id, sum(i.quantity - coalesce(k.n, 0))::int AS n
+    FROM orders AS o JOIN order_item AS i ON i.order_id = o.id
+    LEFT JOIN (SELECT order_item_id, count(*) AS n FROM ticket WHERE returned GROUP BY 1) AS k ON k.order_item_id = i.id
+    GROUP BY 1, 2
 """
 HELD = """
     SELECT event_id, ticket_type_id, sum(quantity)::int AS n FROM reservation WHERE status = 'ACTIVE' GROUP BY 1, 2
@@ -35,6 +38,31 @@ INVARIANTS = {
     "I3 an order is for what was paid": """
         SELECT o.number FROM orders AS o JOIN payment AS p ON p.id = o.payment_id
         WHERE (o.total_amount, o.currency, o.checkout_id) <> (p.amount, p.currency, p.checkout_id)
+    """,
+    "I4 money that became no order goes back, all of it": """
+        SELECT p.id, p.captured, sum(r.amount) FROM payment AS p LEFT JOIN refund AS r ON r.payment_id = p.id
+        WHERE p.status = 'REFUNDED' GROUP BY p.id
+        HAVING coalesce(sum(r.amount) FILTER (WHERE r.status <> 'FAILED'), 0) <> p.captured
+           AND NOT coalesce(bool_or(r.status = 'FAILED'), false)
+    """,
+    "I4 never more goes back than was taken": """
+        SELECT p.id, p.captured, sum(r.amount) FROM payment AS p JOIN refund AS r ON r.payment_id = p.id
+        WHERE r.status <> 'FAILED' GROUP BY p.id HAVING sum(r.amount) > coalesce(p.captured, 0)
+    """,
+    "I4 a refund that was asked for is on the worker's list": """
+        SELECT r.id FROM refund AS r WHERE r.status = 'REQUESTED'
+          AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE (o.kind, o.subject) = ('refund', r.id) AND o.done_at IS NULL)
+    """,
+    "I13 an order whose money went back admits nobody": """
+        SELECT o.number FROM orders AS o JOIN payment AS p ON p.id = o.payment_id
+        WHERE p.captured > 0
+          AND p.captured = (SELECT sum(amount) FROM refund AS r WHERE r.payment_id = p.id AND r.status <> 'FAILED')
+          AND EXISTS (SELECT 1 FROM ticket AS k JOIN order_item AS i ON i.id = k.order_item_id
+                      WHERE k.order_id = o.id AND k.refund_id IS NULL AND i.unit_price > 0)
+    """,
+    "I13 a ticket is invalid only while its money has gone, or goes, back": """
+        SELECT k.number, r.status FROM ticket AS k JOIN refund AS r ON r.id = k.refund_id
+        WHERE r.status = 'FAILED' AND NOT k.returned
     """,
     "I5 consumed reservations and order lines are the same tickets": """
         SELECT coalesce(r.checkout_id, i.checkout_id), r.n, i.n FROM

@@ -1,10 +1,10 @@
-"""Order, its lines and its tickets. The table is called `orders`: SQL keeps the singular for itself."""
+"""Order, its lines, its tickets, and the money that went back. Its table is `orders`: SQL keeps the singular."""
 
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID as UUIDType
 
-from piccolo.columns import UUID, BigInt, ForeignKey, Integer, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, Integer, Text, Timestamptz
 from piccolo.columns.base import OnDelete
 from piccolo.table import Table
 
@@ -20,9 +20,25 @@ ITEMS = """
 """
 
 TICKETS = """
-    SELECT k.*, t.name FROM ticket AS k
+    SELECT k.*, t.name, i.unit_price FROM ticket AS k
     JOIN order_item AS i ON i.id = k.order_item_id JOIN ticket_type AS t ON t.id = i.ticket_type_id
     WHERE k.order_id = $1 ORDER BY k.position
+"""
+
+# Also of another payment for the same checkout, for which there was nothing left to give: `order_id` is null.
+REFUNDS = """
+    SELECT r.* FROM refund AS r JOIN payment AS p ON p.id = r.payment_id
+    JOIN orders AS o ON o.checkout_id = p.checkout_id
+    WHERE o.id = $1 ORDER BY r.created_at, r.id
+"""
+
+# Also for money that never became an order: its checkout says who was buying.
+REFUND_LETTER = """
+    SELECT r.*, o.number, coalesce(o.buyer_name, c.buyer_name) AS buyer_name,
+           coalesce(o.buyer_email, c.buyer_email) AS buyer_email, e.title, e.slug,
+           (SELECT array_agg(k.number ORDER BY k.position) FROM ticket AS k WHERE k.refund_id = r.id) AS tickets
+    FROM refund AS r JOIN payment AS p ON p.id = r.payment_id JOIN checkout AS c ON c.id = p.checkout_id
+    JOIN event AS e ON e.id = c.event_id LEFT JOIN orders AS o ON o.id = r.order_id WHERE r.id = $1
 """
 
 
@@ -55,6 +71,27 @@ class OrderItem(Table, tablename="order_item"):
     created_at = Timestamptz()
 
 
+class Refund(Table, tablename="refund"):
+    """Money on its way back. Its id is the provider's idempotency key and metadata."""
+
+    id = UUID(primary_key=True, default=new_id)
+    payment_id = ForeignKey(Payment, default=None, on_delete=OnDelete.restrict, null=False)
+    order_id = ForeignKey(Order, default=None, on_delete=OnDelete.restrict, null=True)
+    request_key = Text(default=None, null=True)
+    amount = BigInt(default=None)
+    currency = Text(default=None)
+    reason = Text(default=None)
+    note = Text(default="")
+    seats_return = Boolean(default=False)
+    status = Text(default="REQUESTED")
+    reference = Text(default=None, null=True)
+    last_error = Text(default=None, null=True)
+    attempts = Integer(default=0)
+    next_check_at = Timestamptz()
+    created_at = Timestamptz()
+    updated_at = Timestamptz()
+
+
 class Ticket(Table, tablename="ticket"):
     id = UUID(primary_key=True, default=new_id)
     order_id = ForeignKey(Order, default=None, on_delete=OnDelete.restrict, null=False)
@@ -62,6 +99,8 @@ class Ticket(Table, tablename="ticket"):
     position = Integer(default=None)
     number = Text(default=None)
     holder_name = Text(default=None)
+    refund_id = ForeignKey(Refund, default=None, on_delete=OnDelete.restrict, null=True)
+    returned = Boolean(default=False)
     created_at = Timestamptz()
 
 
@@ -73,6 +112,7 @@ class PaidOrder:
     event: Any
     items: list[Any]
     tickets: list[Any]
+    refunds: list[Any]
 
 
 async def paid_order(order_id: UUIDType) -> PaidOrder | None:
@@ -84,4 +124,10 @@ async def paid_order(order_id: UUIDType) -> PaidOrder | None:
         event=await database.fetchrow("SELECT * FROM event WHERE id = $1", order["event_id"]),
         items=list(await database.fetch(ITEMS, order_id)),
         tickets=list(await database.fetch(TICKETS, order_id)),
+        refunds=list(await database.fetch(REFUNDS, order_id)),
     )
+
+
+async def refund_letter(refund_id: UUIDType) -> Any | None:
+    """A refund with all that its mail says."""
+    return await database.fetchrow(REFUND_LETTER, refund_id)

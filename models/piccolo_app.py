@@ -8,7 +8,15 @@ APP_CONFIG = AppConfig(
     app_name="foyer",
     migrations_folder_path=str(Path(__file__).parent / "migrations"),
     table_classes=table_finder(
-        modules=["models.event", "models.checkout", "models.payment", "models.order", "models.outbox"]
+        modules=[
+            "models.event",
+            "models.checkout",
+            "models.payment",
+            "models.order",
+            "models.outbox",
+            "models.audit",
+            "models.admin",
+        ]
     ),
     migration_dependencies=[],
     commands=[],

@@ -63,6 +63,15 @@ END_HOLDS = """
     SELECT ticket_type_id, sum(quantity)::int AS quantity FROM ended GROUP BY ticket_type_id
 """
 
+RETURN_SEATS = """
+    WITH back AS (
+        UPDATE ticket AS k SET returned = true FROM order_item AS i
+        WHERE k.refund_id = $1 AND NOT k.returned AND i.id = k.order_item_id
+        RETURNING i.ticket_type_id
+    )
+    SELECT ticket_type_id, count(*)::int AS quantity FROM back GROUP BY ticket_type_id
+"""
+
 MOVE = """
     WITH delta AS (SELECT * FROM unnest($2::uuid[], $3::int[], $4::int[]) AS d (id, held, sold)),
     of_types AS (
@@ -176,6 +185,13 @@ async def consume_holds(event_id: UUID, checkout_id: UUID) -> dict[UUID, int]:
     consumed = _quantities(await database.fetch(END_HOLDS, checkout_id, "CONSUMED"))
     await _move(event_id, consumed, held=-1, sold=+1)
     return consumed
+
+
+async def return_seats(event_id: UUID, refund_id: UUID) -> dict[UUID, int]:
+    """Put the seats of a refund's tickets back on sale. The caller holds the event's lock."""
+    returned = _quantities(await database.fetch(RETURN_SEATS, refund_id))
+    await _move(event_id, returned, sold=-1)
+    return returned
 
 
 async def write_checkouts(event_id: UUID, expires_at: datetime, keys: Mapping[UUID, str]) -> None:

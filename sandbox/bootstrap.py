@@ -28,11 +28,13 @@ def main() -> None:
     verbs = {
         "run": run,
         "test": test,
+        "stripe-live-check": stripe_live_check,
         "check": check,
         "format": format_code,
         "migrate": migrate,
         "audit": audit,
         "bench": bench,
+        "bench-settlement": bench_settlement,
         "rehearse": rehearse,
         "lock": lock,
         "help": show_help,
@@ -54,6 +56,12 @@ def test(arguments: list[str]) -> None:
     install(TEST)
     find_browser()
     become("-m", "pytest", *arguments)
+
+
+def stripe_live_check(arguments: list[str]) -> None:
+    """The scenarios of tests/provider at Stripe itself. Needs STRIPE_TEST_SECRET_KEY, and says how to get one."""
+    install(TEST)
+    become("-m", "tests.provider", *arguments)
 
 
 def check(arguments: list[str]) -> None:
@@ -99,6 +107,11 @@ def bench(arguments: list[str]) -> None:
     become("-m", "bench.footprint", *arguments)
 
 
+def bench_settlement(arguments: list[str]) -> None:
+    install(SANDBOX)
+    become("-m", "bench.settlement", *arguments)
+
+
 def rehearse(arguments: list[str]) -> None:
     """Against the open shop of this checkout."""
     install(SANDBOX)
@@ -126,7 +139,7 @@ def show_help(arguments: list[str]) -> None:
     for line in (ROOT / "Makefile").read_text(encoding="utf-8").splitlines():
         target, mark, words = line.partition("##")
         if mark and ":" in target:
-            print(f"  make {target.split(':')[0]:<9} {words.strip()}")
+            print(f"  make {target.split(':')[0]:<17} {words.strip()}")
 
 
 # ---------------------------------------------------------------- the environment

@@ -17,7 +17,8 @@ from sandbox.progress import step
 from sandbox.state import CHECKOUT, CannotStart, write_private
 
 
-def prepare(state: Path, environment: Mapping[str, str], *, embedded: bool) -> None:
+def prepare(state: Path, environment: Mapping[str, str], *, embedded: bool) -> bool:
+    """Returns whether this is a demo shop."""
     note = _note(state, environment["DATABASE_URL"], embedded)
     done = _read(note)
     wanted = {
@@ -31,6 +32,7 @@ def prepare(state: Path, environment: Mapping[str, str], *, embedded: bool) -> N
         # Every time: the holds of its invented visitors last 15 minutes, like everybody's.
         _do("Putting the demo events on sale", ["sandbox.demo"], state, environment)
     write_private(note, json.dumps(wanted))
+    return bool(wanted["empty"])
 
 
 def _note(state: Path, database_url: str, embedded: bool) -> Path:

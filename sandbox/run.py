@@ -84,6 +84,7 @@ class Stack:
         self.plan, self.state = plan, state
         self.data: list[Service] = []
         self.talkers: list[Service] = []
+        self.desk: str | None = None
         # Bound here and shared by all web processes: the address stays ours while one of them is replaced.
         self.socket = listen(plan.host, plan.port)
         port = self.socket.getsockname()[1]
@@ -108,10 +109,13 @@ class Stack:
             if self.plan.sandbox:
                 self._add("sandbox", "sandbox.server", environment=plans.for_sandbox(self.environment))
             self.open_data()
-        prepare(self.state, self.environment, embedded=self.plan.database)
+        demo = prepare(self.state, self.environment, embedded=self.plan.database)
         with step("Opening the shop"):
+            # Beside the shop's own start: it takes most of a second to load.
+            link = ask_for_a_link(self.environment) if demo else None
             self._open_shop()
-        note = {"pid": os.getpid(), "environment": self.environment}
+            self.desk = _last_line(link)
+        note = {"pid": os.getpid(), "environment": self.environment, "demo": demo}
         write_private(self.state / _NOTE, json.dumps(note))
 
     def open_data(self) -> None:
@@ -171,6 +175,7 @@ def welcome(stack: Stack, seconds: float) -> str:
     lines = [
         f"\nFoyer is open after {seconds:.1f} s.\n",
         f"  Shop      {stack.environment['BASE_URL']}",
+        f"  Desk      {stack.desk or _DESK_HINT}",
     ]
     if stack.plan.mail:
         lines.append(f"  Mails     {sandbox}/mail")
@@ -182,9 +187,21 @@ def welcome(stack: Stack, seconds: float) -> str:
     return "\n".join(lines)
 
 
+_DESK_HINT = "python3 sandbox/bootstrap.py run --only invite-admin YOUR@EMAIL makes a link for you"
 _STRIPE_HINT = """\
   Stripe    your own account; to hear from it: stripe listen --forward-to {webhook}
             and set STRIPE_WEBHOOK_SECRET to what that prints"""
+
+
+def ask_for_a_link(environment: Mapping[str, str]) -> subprocess.Popen[str]:
+    command, pipe = [sys.executable, "-m", "sandbox.desk"], subprocess.PIPE
+    return subprocess.Popen(command, env=environment, cwd=CHECKOUT, stdout=pipe, stderr=subprocess.DEVNULL, text=True)
+
+
+def _last_line(link: subprocess.Popen[str] | None) -> str | None:
+    """What it printed, or None: a shop without a link is still a shop."""
+    lines = link.communicate()[0].split() if link else []
+    return lines[-1] if lines else None
 
 
 def where_it_runs(state: Path) -> str:
@@ -192,8 +209,11 @@ def where_it_runs(state: Path) -> str:
     if note is None:
         return "Foyer is already starting (or closing) in this checkout. Give it a moment."
     shop = note["environment"]["BASE_URL"]
+    desk = _last_line(ask_for_a_link(note["environment"])) if note.get("demo") else None
     return (
-        f"Foyer is already open in this checkout: {shop}\nClose it with Ctrl-C where it runs (process {note['pid']})."
+        f"Foyer is already open in this checkout: {shop}\n"
+        + (f"A fresh way to its desk: {desk}\n" if desk else "")
+        + f"Close it with Ctrl-C where it runs (process {note['pid']})."
     )
 
 

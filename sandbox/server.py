@@ -23,6 +23,7 @@ from sandbox.mail import MAIL_PAGES, Mailbox, smtp_session
 from sandbox.stripe import api, control
 from sandbox.stripe import pages as stripe_pages
 from sandbox.stripe.machine import Machine
+from sandbox.stripe.panel import PANEL
 
 HOST = "127.0.0.1"
 
@@ -114,7 +115,7 @@ def create_app(setup: Setup) -> ASGIApp:
             api.answer,
             *control.CONTROLS,
             *MAIL_PAGES,
-            stripe_pages.show_payments,
+            *PANEL,
             stripe_pages.script,
             pages.stylesheet,
         ],

@@ -2,23 +2,27 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from domain.errors import AlreadyPaid, AmountNotPayable, CheckoutNotFound, HoldEnded, PaymentUnderWay
+from domain.errors import AlreadyPaid, AmountNotPayable, CheckoutNotFound, HoldEnded, InLine, PaymentUnderWay
 from domain.payments import PaymentStatus
 from models import database, stock
 from models.ids import new_id
-from services import live, settlement
-from services.gateway import Intent, IntentStatus, OutcomeUnknown, RequestRefused, current
+from services import live, pace, settlement
+from services.gateway import Intent, IntentStatus, NotAsked, OutcomeUnknown, RequestRefused, current
+from services.pace import Turn
 from services.transaction import transaction
 
 log = structlog.get_logger()
 
 # The hold must go back on sale within two seconds of its end, whether the provider answers or not.
 ASK_SECONDS = 1.0
+# A line as short as this is waited for; a longer one is told to the buyer, and their hold waits with them.
+SHORT_LINE_SECONDS = 1.0
 _asking: set[asyncio.Task[None]] = set()  # those that take longer go on in the background
 
 VISIT = """
@@ -37,7 +41,12 @@ TAKE_OVER_BUYER = """
     WHERE c.id = $1 AND before.id = $2 AND before.event_id = c.event_id AND c.buyer_name = '' AND c.buyer_email = ''
 """
 
-LIVE_PAYMENT = "SELECT * FROM payment WHERE checkout_id = $1 AND status <> 'VOIDED'"
+LIVE_PAYMENT = "SELECT * FROM payment WHERE checkout_id = $1 AND status NOT IN ('VOIDED', 'REFUNDED')"
+
+STAND_IN_LINE = "UPDATE payment SET turn_at = $2 WHERE id = $1 AND turn_at IS NULL RETURNING true"
+
+LONGER_HOLD = "UPDATE reservation SET expires_at = expires_at + $2 WHERE checkout_id = $1 AND status = 'ACTIVE'"
+LONGER_CHECKOUT = "UPDATE checkout SET expires_at = expires_at + $2 WHERE id = $1"
 
 WRITE_PAYMENT = """
     INSERT INTO payment (id, checkout_id, provider, amount, currency) VALUES ($1, $2, $3, $4, $5) RETURNING *
@@ -85,7 +94,7 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
     """The one live intent of this checkout, made now or found again: tabs and reloads share it.
 
     The buyer's name and e-mail are known. Raises CheckoutNotFound, HoldEnded, AlreadyPaid, PaymentUnderWay,
-    AmountNotPayable, OutcomeUnknown.
+    AmountNotPayable, InLine, OutcomeUnknown.
     """
     payment = await _live_payment(checkout_id)
     if payment["provider"] == "free":
@@ -94,6 +103,7 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
             raise HoldEnded(checkout_id)
         return FreeOfCharge()
     if payment["status"] == PaymentStatus.CREATING:
+        await _wait_in_line(payment)
         intent = await _create_intent(payment)
         # Two statements: one alone would look with the eyes of before it had waited for another tab's.
         await database.execute(OPENED, payment["id"], intent.reference)
@@ -113,11 +123,14 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
 async def ask_about_payment(checkout_id: UUID) -> None:
     """Bring the payment of this checkout, if there is one, as far as it can go: its buyer waits for no notice.
 
-    Raises OutcomeUnknown.
+    Raises OutcomeUnknown; NotAsked, one of them, when the line at the provider is too long to wait for.
     """
     reference = await database.fetchval(UNSETTLED, checkout_id)
-    if reference:
-        await settlement.settle(reference)
+    if not reference:
+        return
+    if await pace.line_ahead() > SHORT_LINE_SECONDS:
+        raise NotAsked("the line is long")
+    await settlement.settle(reference)
 
 
 async def give_back(checkout_id: UUID) -> None:
@@ -177,6 +190,33 @@ async def _live_payment(checkout_id: UUID) -> Any:
                 WRITE_PAYMENT, new_id(), checkout_id, provider, visit["amount"], visit["currency"]
             )
         return payment
+
+
+async def _wait_in_line(payment: Any) -> None:
+    """A payment keeps the place that it was given first. Raises InLine while its turn is more than a moment away."""
+    if payment["turn_at"] is None:
+        turn = await pace.place_in_line()
+        if turn is None:
+            return
+        await _keep_place(payment, turn)
+        wait = turn.wait
+    else:
+        wait = await database.fetchval("SELECT extract(epoch FROM $1 - clock_timestamp())::float", payment["turn_at"])
+    if wait > SHORT_LINE_SECONDS:
+        raise InLine(wait)
+    await asyncio.sleep(max(0.0, wait))
+
+
+async def _keep_place(payment: Any, turn: Turn) -> None:
+    """Standing in line costs the buyer nothing: the hold lasts longer by as much."""
+    async with transaction():
+        visit = await _visit(payment["checkout_id"])
+        await stock.lock(visit["event_id"])
+        first = await database.fetchval(STAND_IN_LINE, payment["id"], turn.at)
+        if first and turn.wait > SHORT_LINE_SECONDS:
+            longer = timedelta(seconds=turn.wait)
+            await database.execute(LONGER_HOLD, payment["checkout_id"], longer)
+            await database.execute(LONGER_CHECKOUT, payment["checkout_id"], longer)
 
 
 async def _create_intent(payment: Any) -> Intent:

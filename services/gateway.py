@@ -1,9 +1,13 @@
 """The payment gateway in our words. Stripe speaks through services.stripe_gateway, the only implementation."""
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
+
+from domain.refunds import RefundReason, RefundStatus
 
 
 class IntentStatus(StrEnum):
@@ -27,6 +31,31 @@ class Intent:
 
 
 @dataclass(frozen=True, slots=True)
+class ProviderRefund:
+    """Money that went back, as the provider tells it. `refund_id`: ours; none when it was made elsewhere."""
+
+    reference: str
+    intent: str
+    status: RefundStatus
+    amount: int
+    currency: str
+    refund_id: UUID | None = None
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDispute:
+    """A card holder says that the charge was not theirs. `respond_by`: until when the bank hears our side."""
+
+    id: str
+    amount: int
+    currency: str
+    reason: str
+    status: str
+    respond_by: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A verified webhook. Only a hint where to look: its contents are never believed."""
 
@@ -45,6 +74,10 @@ class OutcomeUnknown(Exception):
         """`answered`: the provider said 5xx, and would say it again for the same idempotency key."""
         super().__init__(message)
         self.answered = answered
+
+
+class NotAsked(OutcomeUnknown):
+    """The line at the provider is long: we did not ask now, and shall in a moment."""
 
 
 class RequestRefused(OutcomeUnknown):
@@ -77,6 +110,24 @@ class Gateway(Protocol):
     async def cancel(self, reference: str) -> Intent:
         """Let the intent go; when it can no longer be cancelled, say how it stands."""
         ...
+
+    async def refund(
+        self, *, refund_id: UUID, attempt: int, reference: str, amount: int, currency: str, reason: RefundReason
+    ) -> ProviderRefund:
+        """Give money back. The caller has looked whether it was done before: see refunds_of."""
+        ...
+
+    async def refunds_of(self, reference: str) -> list[ProviderRefund]:
+        """Every refund of an intent, whoever made it."""
+        ...
+
+    async def disputes_of(self, reference: str) -> list[ProviderDispute]: ...
+
+    def intents_since(self, moment: datetime) -> AsyncIterator[list[Intent]]:
+        """Every intent of the account made since, newest first, a page at a time."""
+        ...
+
+    def refunds_since(self, moment: datetime) -> AsyncIterator[list[ProviderRefund]]: ...
 
     def read_notice(self, raw: bytes, signature: str) -> Notice:
         """Raises NoticeRefused."""

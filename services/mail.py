@@ -11,7 +11,7 @@ from uuid import UUID
 import aiosmtplib
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from models import order
+from models import order, payment
 from services import links, words
 
 TIMEOUT_SECONDS = 10
@@ -54,6 +54,41 @@ async def send_confirmation(order_id: UUID) -> None:
             subject=subject,
             message_id=f"<order-{order_id}@{urlsplit(post.base_url).hostname}>",
             values={"paid": paid, "link": link},
+        )
+    )
+
+
+async def send_not_charged(payment_id: UUID) -> None:
+    """The bank agreed, there was nothing to give for it, and nobody was charged. Not to a buyer who has since paid."""
+    post = _ready()
+    purchase = await payment.purchase(payment_id)
+    if purchase is None or purchase["order_id"]:
+        return
+    await _send(
+        _message(
+            template="not_charged",
+            to=purchase["buyer_email"],
+            subject=f"You were not charged: {purchase['title']}",
+            message_id=f"<not-charged-{payment_id}@{urlsplit(post.base_url).hostname}>",
+            values={"purchase": purchase, "link": f"{post.base_url}/events/{purchase['slug']}"},
+        )
+    )
+
+
+async def send_refund(refund_id: UUID) -> None:
+    """Money is on its way back, or tickets that cost nothing were cancelled."""
+    post = _ready()
+    refund = await order.refund_letter(refund_id)
+    assert refund is not None
+    link = f"{post.base_url}/orders/{links.order_token(refund['order_id'])}" if refund["order_id"] else None
+    subject = "Your refund" if refund["amount"] else "Cancelled"
+    await _send(
+        _message(
+            template="refund",
+            to=refund["buyer_email"],
+            subject=f"{subject}: {refund['title']}",
+            message_id=f"<refund-{refund_id}@{urlsplit(post.base_url).hostname}>",
+            values={"refund": refund, "link": link},
         )
     )
 

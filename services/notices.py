@@ -1,21 +1,39 @@
 """Notices: what the provider sends. Verified, kept, answered; acted upon later, by asking."""
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 
 from models import database
+from services import audit, disputes, refunds
+from services.audit import Actor
 from services.gateway import Notice, current
 from services.lanes import LANES, work_off
 from services.settlement import settle
+from services.transaction import transaction
 
 MAX_ATTEMPTS = 12
 LEASE_SECONDS = 30
+# What is looked at again when a notice of the kind arrives.
+DEEDS: dict[str, Callable[[str], Awaitable[None]]] = {
+    "payment_intent.": settle,
+    "refund.": refunds.sync,
+    "charge.refunded": refunds.sync,
+    "charge.refund.": refunds.sync,
+    "charge.dispute.": disputes.sync,
+}
 log = structlog.get_logger()
+
+# These only tell that an intent exists: news as long as we have not heard of it ourselves.
+TELL_OF_AN_INTENT = ("payment_intent.created", "payment_intent.requires_action", "payment_intent.processing")
 
 # Another system may share the account: what is about none of our payments is kept as handled.
 KEEP = """
     INSERT INTO payment_notice (id, type, reference, payload, handled_at)
     SELECT $1, $2, $3, $4, CASE
-        WHEN $5 AND EXISTS (SELECT 1 FROM payment WHERE reference = $3 OR id = $6) THEN NULL
+        WHEN $5 AND EXISTS (
+            SELECT 1 FROM payment WHERE (reference = $3 AND $2 <> ALL($7)) OR (id = $6 AND reference IS NULL)
+        ) THEN NULL
         ELSE clock_timestamp()
     END
     ON CONFLICT (id) DO NOTHING RETURNING handled_at IS NULL AS to_do
@@ -28,7 +46,7 @@ CLAIM = """
         SELECT id FROM payment_notice WHERE handled_at IS NULL AND run_at <= clock_timestamp()
         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, reference
+    RETURNING id, type, reference
 """
 
 FAILED = """
@@ -39,12 +57,25 @@ FAILED = """
 """
 
 
+REVIVE = """
+    UPDATE payment_notice SET run_at = clock_timestamp(), attempts = 0 WHERE id = $1 AND handled_at IS NULL
+    RETURNING type
+"""
+
+
 async def keep(notice: Notice) -> bool:
     """Store a verified notice once. True when it is new and there is something to do about it."""
-    about_an_intent = notice.type.startswith("payment_intent.")
+    to_do = bool(notice.reference) and _deed(notice.type) is not None
     return bool(
         await database.fetchval(
-            KEEP, notice.id, notice.type, notice.reference, notice.payload, about_an_intent, notice.payment_id
+            KEEP,
+            notice.id,
+            notice.type,
+            notice.reference,
+            notice.payload,
+            to_do,
+            notice.payment_id,
+            TELL_OF_AN_INTENT,
         )
     )
 
@@ -59,14 +90,28 @@ async def handle_due(lanes: int = LANES) -> int:
 
     async def take_one() -> bool | None:
         notice = await database.fetchrow(CLAIM, LEASE_SECONDS)
-        return await _handle(notice["id"], notice["reference"]) if notice else None
+        return await _handle(notice["id"], notice["type"], notice["reference"]) if notice else None
 
     return await work_off(take_one, lanes=lanes)
 
 
-async def _handle(notice_id: str, reference: str) -> bool:
+async def try_again(notice_id: str, *, actor: Actor) -> None:
+    """A notice that was given up gets its attempts anew."""
+    async with transaction():
+        kind = await database.fetchval(REVIVE, notice_id)
+        if kind:
+            await audit.write(actor, "tried again", "notice", notice_id, after={"type": kind})
+
+
+def _deed(kind: str) -> Callable[[str], Awaitable[None]] | None:
+    return next((deed for prefix, deed in DEEDS.items() if kind.startswith(prefix)), None)
+
+
+async def _handle(notice_id: str, kind: str, reference: str) -> bool:
+    deed = _deed(kind)
+    assert deed is not None, "a notice without a deed is kept as handled"
     try:
-        await settle(reference)
+        await deed(reference)
     except Exception as error:
         log.warning("notice: will try again", notice=notice_id, error=repr(error))
         await database.execute(FAILED, notice_id, repr(error)[:500], MAX_ATTEMPTS)

@@ -4,17 +4,24 @@ PostgreSQL is the truth: a row is leased by moving its `run_at`, so a worker tha
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from uuid import UUID
 
 import structlog
 
 from models import database
+from services import audit
+from services.audit import Actor
 from services.lanes import LANES, work_off
+from services.transaction import transaction
 
 LEASE_SECONDS = 30
 MAX_ATTEMPTS = 12  # with the backoff below, about an hour; then it is a dead letter, run_at = infinity
 
-WRITE = "INSERT INTO outbox (kind, subject) VALUES ($1, $2) ON CONFLICT (kind, subject) DO NOTHING"
+WRITE = """
+    INSERT INTO outbox (kind, subject, run_at) VALUES ($1, $2, coalesce($3, clock_timestamp()))
+    ON CONFLICT (kind, subject) DO NOTHING
+"""
 
 CLAIM = """
     UPDATE outbox SET run_at = clock_timestamp() + make_interval(secs => $1), attempts = attempts + 1
@@ -34,13 +41,25 @@ FAILED = """
     END WHERE id = $1 AND done_at IS NULL
 """
 
+REVIVE = """
+    UPDATE outbox SET run_at = clock_timestamp(), attempts = 0 WHERE id = $1 AND done_at IS NULL RETURNING subject
+"""
+
 Handler = Callable[[UUID], Awaitable[object]]
 log = structlog.get_logger()
 
 
-async def write(kind: str, subject: UUID) -> None:
+async def write(kind: str, subject: UUID, *, not_before: datetime | None = None) -> None:
     """Leave a note inside the running transaction. One note per kind and subject, whatever is retried."""
-    await database.execute(WRITE, kind, subject)
+    await database.execute(WRITE, kind, subject, not_before)
+
+
+async def try_again(note_id: int, *, actor: Actor) -> None:
+    """A dead letter gets its attempts anew: what stood in its way has been put right."""
+    async with transaction():
+        subject = await database.fetchval(REVIVE, note_id)
+        if subject:
+            await audit.write(actor, "tried again", "outbox", str(note_id), after={"subject": subject})
 
 
 async def strike(kind: str, subject: UUID) -> None:

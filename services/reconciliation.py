@@ -38,13 +38,17 @@ async def reconcile(limit: int = 50) -> int:
     due = await database.fetch(CLAIM, limit)
     for payment in due:
         try:
-            await _ask(payment)
+            await ask(payment)
         except Exception as error:
             log.warning("payment unanswered; will ask again", reference=payment["reference"], error=repr(error))
     return len(due)
 
 
-async def _ask(payment: Any) -> None:
+async def ask(payment: Any) -> None:
+    """Ask how one payment stands and bring it as far as it can go; nobody pays for a hold that is gone.
+
+    Raises OutcomeUnknown.
+    """
     if payment["status"] == "OPEN" and await database.fetchval(HOLD_GONE, payment["checkout_id"]):
         intent = await current().retrieve(payment["reference"])
         if intent.status == IntentStatus.AWAITING_BUYER:

@@ -16,7 +16,8 @@ import structlog
 from domain import inventory
 from domain.errors import Refusal
 from domain.orders import new_number
-from domain.payments import Authorisation, OurProblem, PaymentStatus, Verdict, verdict
+from domain.payments import AT_REST, Authorisation, OurProblem, PaymentStatus, Verdict, verdict
+from domain.refunds import RefundReason
 from domain.reservations import PIN, is_live
 from models import database, stock
 from models.ids import new_id
@@ -32,6 +33,8 @@ FIND = """
     SELECT p.id, c.event_id FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id
     WHERE p.reference = $1 OR (p.id = $2 AND p.reference IS NULL)
 """
+
+STATUS = "SELECT status FROM payment WHERE reference = $1"
 
 LOCK_PAYMENT = """
     SELECT p.*, c.event_id, c.given_back_at, c.buyer_name, c.buyer_email, c.expires_at AS hold_expires_at
@@ -52,6 +55,10 @@ WRITE_ORDER = """
     SELECT $1, $2, c.event_id, c.id, p.id, $4, p.amount, p.currency, p.provider, p.reference,
            c.buyer_name, c.buyer_email
     FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id WHERE p.id = $3
+"""
+
+WRITE_REFUND = """
+    INSERT INTO refund (id, payment_id, amount, currency, reason) VALUES ($1, $2, $3, $4, $5)
 """
 
 WRITE_ITEMS = """
@@ -85,6 +92,8 @@ class Case:
 
 async def settle(reference: str) -> None:
     """Bring one payment as far as it can go. Safe to call any number of times, at once. Raises OutcomeUnknown."""
+    if await database.fetchval(STATUS, reference) in AT_REST:
+        return
     intent = await current().retrieve(reference)
     for _ in range(MAX_STEPS):
         step, order_id, event_id = await _advance(intent)
@@ -141,18 +150,15 @@ async def _move(case: Case, intent: Intent) -> tuple[Step, UUID | None, UUID | N
         return Step.NONE, None, None
     if status == PaymentStatus.OPEN:
         return await _decide(case, intent), None, event_id
+    if status in (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED):
+        return Step.NONE, None, None  # an older answer, overtaken by somebody quicker
     if intent.status == IntentStatus.AUTHORISED:
-        if status == PaymentStatus.CAPTURING:
-            return Step.CAPTURE, None, None
-        return Step.CANCEL, None, None
-    if status == PaymentStatus.CAPTURED:
-        return Step.NONE, None, None
+        return (Step.CAPTURE if status == PaymentStatus.CAPTURING else Step.CANCEL), None, None
     if status == PaymentStatus.CAPTURING and intent.amount == case.payment["amount"]:
         return Step.NONE, await _finalise(case), event_id
-    # Taken by hand, in the provider's dashboard, after we had let it go or only in part: a person must put it right.
-    await _note(case, OurProblem.CAPTURED_BY_HAND)
-    log.error("captured by hand, without an order", payment_id=str(case.payment["id"]))
-    return Step.NONE, None, None
+    # Taken by hand, in the provider's dashboard, after we had let it go or only in part.
+    await _send_back(case, intent)
+    return Step.NONE, None, event_id
 
 
 async def _decide(case: Case, intent: Intent) -> Step:
@@ -165,10 +171,13 @@ async def _decide(case: Case, intent: Intent) -> Step:
     granted = Authorisation(intent.amount, intent.currency)
     asked = Authorisation(payment["amount"], payment["currency"])
     ruling = verdict(granted, asked=asked, hold_lives=lives, still_fits=not lives and _still_fits(case))
+    if ruling == Verdict.LET_GO and intent.status == IntentStatus.CAPTURED:
+        await _send_back(case, intent)
+        return Step.NONE
     if ruling == Verdict.LET_GO:
         await _note(case, OurProblem.LATE if granted == asked else OurProblem.AMOUNT_DIFFERS)
         await _set_status(payment["id"], PaymentStatus.VOIDING)
-        return Step.CANCEL if intent.status == IntentStatus.AUTHORISED else Step.LOOK_AGAIN
+        return Step.CANCEL
     await _pin(case, again=ruling == Verdict.REBOOK)
     return Step.CAPTURE if intent.status == IntentStatus.AUTHORISED else Step.LOOK_AGAIN
 
@@ -191,19 +200,43 @@ async def _finalise(case: Case) -> UUID:
     order_id = new_id()
     await database.execute(WRITE_ORDER, order_id, new_number(), payment["id"], sum(sold.values()))
     await database.execute(WRITE_ITEMS, order_id, payment["checkout_id"])
-    await _set_status(payment["id"], PaymentStatus.CAPTURED)
+    await _set_status(payment["id"], PaymentStatus.CAPTURED, captured=payment["amount"])
     await outbox.write("complete", order_id)
     return order_id
 
 
 async def _void(case: Case, status: PaymentStatus) -> bool:
-    """The intent is dead: nobody was charged. A pinned hold gets its old end back."""
-    if status in (PaymentStatus.VOIDED, PaymentStatus.CAPTURED):
+    """The intent is dead: nobody was charged. A pinned hold gets its old end back.
+
+    Whoever has seen the bank agree is told by mail, once the hold cannot be paid for any more.
+    """
+    if status in AT_REST:
         return False
     if status == PaymentStatus.CAPTURING:
-        await database.execute(PIN_HOLDS, case.payment["checkout_id"], case.payment["hold_ended_at"])
+        await _unpin(case)
+    if status in (PaymentStatus.CAPTURING, PaymentStatus.VOIDING):
+        await outbox.write("not_charged_mail", case.payment["id"], not_before=case.payment["hold_ended_at"])
     await _set_status(case.payment["id"], PaymentStatus.VOIDED)
     return True
+
+
+async def _send_back(case: Case, intent: Intent) -> None:
+    """Money was taken, and nothing can be given for it: all of it goes back, noted with the fact itself."""
+    payment = case.payment
+    if payment["status"] == PaymentStatus.CAPTURING:
+        await _unpin(case)
+    await _note(case, OurProblem.CAPTURED_BY_HAND)
+    await _set_status(payment["id"], PaymentStatus.REFUNDED, reference=intent.reference, captured=intent.amount)
+    refund_id = new_id()
+    await database.execute(
+        WRITE_REFUND, refund_id, payment["id"], intent.amount, intent.currency, RefundReason.NO_SEATS
+    )
+    await outbox.write("refund", refund_id)
+    log.warning("captured by hand, without seats: sent back", payment_id=str(payment["id"]), amount=intent.amount)
+
+
+async def _unpin(case: Case) -> None:
+    await database.execute(PIN_HOLDS, case.payment["checkout_id"], case.payment["hold_ended_at"])
 
 
 def _hold_lives(case: Case) -> bool:
@@ -255,13 +288,16 @@ async def _payment_event(payment_id: UUID) -> UUID:
     )
 
 
-async def _set_status(payment_id: UUID, status: PaymentStatus, reference: str | None = None) -> None:
+async def _set_status(
+    payment_id: UUID, status: PaymentStatus, *, reference: str | None = None, captured: int | None = None
+) -> None:
     await database.execute(
-        """UPDATE payment SET status = $2, reference = coalesce($3, reference), attempts = 0,
-                  next_check_at = clock_timestamp() + interval '15 seconds' WHERE id = $1""",
+        """UPDATE payment SET status = $2, reference = coalesce(reference, $3), captured = coalesce($4, captured),
+                  attempts = 0, next_check_at = clock_timestamp() + interval '15 seconds' WHERE id = $1""",
         payment_id,
         status,
         reference,
+        captured,
     )
 
 

@@ -6,13 +6,29 @@ https://docs.stripe.com/api/payment_intents, /error-low-level, /webhooks (API ve
 
 import json
 import time
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 import stripe
 from stripe import HTTPXClient, StripeClient
 
-from services.gateway import Intent, IntentStatus, Notice, NoticeRefused, OutcomeUnknown, RequestRefused
+from domain.refunds import RefundReason, RefundStatus
+from services import pace
+from services.gateway import (
+    Intent,
+    IntentStatus,
+    Notice,
+    NoticeRefused,
+    OutcomeUnknown,
+    ProviderDispute,
+    ProviderRefund,
+    RequestRefused,
+)
+
+Theirs = TypeVar("Theirs")
+Ours = TypeVar("Ours")
 
 TIMEOUT_SECONDS = 10.0
 NOTICE_TOLERANCE_SECONDS = 300
@@ -27,13 +43,44 @@ STATUS = {
     "canceled": IntentStatus.CANCELLED,
 }
 
+REFUND_STATUS = {
+    "pending": RefundStatus.PENDING,
+    "requires_action": RefundStatus.PENDING,
+    "succeeded": RefundStatus.SUCCEEDED,
+    "failed": RefundStatus.FAILED,
+    "canceled": RefundStatus.FAILED,
+}
+# Stripe knows three reasons; ours is kept in our own row.
+REFUND_REASON: dict[RefundReason, Any] = {
+    RefundReason.DUPLICATE: "duplicate",
+    RefundReason.FRAUDULENT: "fraudulent",
+}
+PAGE = 100
+# Stripe counts these in hundredths that must be 00, although there are none.
+# https://docs.stripe.com/currencies#special-cases
+COUNTED_IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
+
+
+class PacedClient(HTTPXClient):
+    """Every attempt waits for its turn, the SDK's own second ones included."""
+
+    async def request_async(
+        self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        await pace.wait_for_turn()
+        answer = await super().request_async(method, url, headers, post_data)
+        if answer[1] == 429:
+            await pace.slow_down()
+        return answer
+
 
 class StripeGateway:
     def __init__(self, *, secret_key: str, api_base: str, webhook_secrets: tuple[str, ...]) -> None:
-        self._http = HTTPXClient(timeout=TIMEOUT_SECONDS)
-        self._intents = StripeClient(
+        self._http = PacedClient(timeout=TIMEOUT_SECONDS)
+        api = StripeClient(
             secret_key, base_addresses={"api": api_base}, http_client=self._http, max_network_retries=1
-        ).v1.payment_intents
+        ).v1
+        self._intents, self._refunds, self._disputes = api.payment_intents, api.refunds, api.disputes
         self._webhook_secrets = webhook_secrets
 
     async def create(self, *, payment_id: UUID, attempt: int, amount: int, currency: str) -> Intent:
@@ -41,7 +88,7 @@ class StripeGateway:
         intent = await _answer(
             self._intents.create_async(
                 {
-                    "amount": amount,
+                    "amount": _wire_amount(amount, currency),
                     "currency": currency.lower(),
                     "capture_method": "manual",
                     "allowed_payment_method_types": ["card"],
@@ -60,6 +107,36 @@ class StripeGateway:
 
     async def cancel(self, reference: str) -> Intent:
         return await self._change(reference, self._intents.cancel_async(reference))
+
+    async def refund(
+        self, *, refund_id: UUID, attempt: int, reference: str, amount: int, currency: str, reason: RefundReason
+    ) -> ProviderRefund:
+        made = await _answer(
+            self._refunds.create_async(
+                {
+                    "payment_intent": reference,
+                    "amount": _wire_amount(amount, currency),
+                    "reason": REFUND_REASON.get(reason, "requested_by_customer"),
+                    "metadata": {"refund_id": str(refund_id)},
+                },
+                {"idempotency_key": f"refund-{refund_id}-{attempt}"},
+            )
+        )
+        return _refund(made)
+
+    async def refunds_of(self, reference: str) -> list[ProviderRefund]:
+        pages = _pages(self._refunds.list_async, {"payment_intent": reference}, _refund)
+        return [refund async for page in pages for refund in page]
+
+    async def disputes_of(self, reference: str) -> list[ProviderDispute]:
+        pages = _pages(self._disputes.list_async, {"payment_intent": reference}, _dispute)
+        return [dispute async for page in pages for dispute in page]
+
+    def intents_since(self, moment: datetime) -> AsyncIterator[list[Intent]]:
+        return _pages(self._intents.list_async, {"created": {"gte": int(moment.timestamp())}}, _intent)
+
+    def refunds_since(self, moment: datetime) -> AsyncIterator[list[ProviderRefund]]:
+        return _pages(self._refunds.list_async, {"created": {"gte": int(moment.timestamp())}}, _refund)
 
     def read_notice(self, raw: bytes, signature: str) -> Notice:
         """Any of our secrets may have signed it. The library accepts timestamps from the future: we do not."""
@@ -93,7 +170,20 @@ class StripeGateway:
             return await self.retrieve(reference)
 
 
-async def _answer(call: Awaitable[stripe.PaymentIntent]) -> stripe.PaymentIntent:
+async def _pages(
+    list_async: Callable[..., Awaitable[Any]], query: dict[str, Any], read: Callable[[Theirs], Ours]
+) -> AsyncIterator[list[Ours]]:
+    """Page after page, each asked for when the one before has been dealt with."""
+    after: dict[str, Any] = {}
+    while True:
+        page = await _answer(list_async({**query, **after, "limit": PAGE}))
+        yield [read(found) for found in page.data]
+        if not page.has_more:
+            return
+        after = {"starting_after": page.data[-1].id}
+
+
+async def _answer(call: Awaitable[Theirs]) -> Theirs:
     """Say in our words why there is no answer: the outcome is open, or the request was refused for good."""
     try:
         return await call
@@ -114,12 +204,46 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
         reference=found.id,
         status=STATUS[found.status],
         # By hand, in the Dashboard, a part can be taken of what was asked for.
-        amount=found.amount_received if found.status == "succeeded" else found.amount,
+        amount=_our_amount(found.amount_received if found.status == "succeeded" else found.amount, found.currency),
         currency=found.currency.upper(),
         payment_id=_uuid(metadata.get("payment_id")),
         # Fields that Stripe did not send are not there at all: a failed 3-D Secure has no decline_code.
         problem=(getattr(problem, "decline_code", None) or getattr(problem, "code", None)) if problem else None,
         client_secret=found.client_secret or "",
+    )
+
+
+def _wire_amount(amount: int, currency: str) -> int:
+    return amount * 100 if currency.upper() in COUNTED_IN_HUNDREDTHS else amount
+
+
+def _our_amount(amount: int, currency: str) -> int:
+    return amount // 100 if currency.upper() in COUNTED_IN_HUNDREDTHS else amount
+
+
+def _refund(found: stripe.Refund) -> ProviderRefund:
+    metadata = found.metadata.to_dict() if found.metadata else {}
+    intent = found.payment_intent
+    return ProviderRefund(
+        reference=found.id,
+        intent=(intent if isinstance(intent, str) else intent.id) if intent else "",
+        status=REFUND_STATUS[found.status or "pending"],
+        amount=_our_amount(found.amount, found.currency),
+        currency=found.currency.upper(),
+        refund_id=_uuid(metadata.get("refund_id")),
+        problem=getattr(found, "failure_reason", None),
+    )
+
+
+def _dispute(found: stripe.Dispute) -> ProviderDispute:
+    due_by = getattr(found.evidence_details, "due_by", None)
+    return ProviderDispute(
+        id=found.id,
+        amount=_our_amount(found.amount, found.currency),
+        currency=found.currency.upper(),
+        reason=found.reason,
+        status=found.status,
+        respond_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
     )
 
 

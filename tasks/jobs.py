@@ -4,11 +4,28 @@ import asyncio
 
 import structlog
 
-from services import checkout, mail, notices, outbox, reconciliation, reservations, tickets
+from services import (
+    checkout,
+    comparison,
+    mail,
+    notices,
+    outbox,
+    pace,
+    reconciliation,
+    refunds,
+    reservations,
+    tickets,
+)
 
 log = structlog.get_logger()
 
-DEEDS = {"complete": tickets.issue, "confirmation_mail": mail.send_confirmation}
+DEEDS = {
+    "complete": tickets.issue,
+    "refund": refunds.run,
+    "confirmation_mail": mail.send_confirmation,
+    "not_charged_mail": mail.send_not_charged,
+    "refund_mail": mail.send_refund,
+}
 
 
 async def expire_holds(_: dict) -> None:
@@ -19,7 +36,8 @@ async def expire_holds(_: dict) -> None:
 
 
 async def handle_notices(_: dict) -> None:
-    await notices.handle_due()
+    with pace.in_background():
+        await notices.handle_due()
 
 
 async def drain_outbox(_: dict) -> None:
@@ -27,4 +45,17 @@ async def drain_outbox(_: dict) -> None:
 
 
 async def reconcile(_: dict) -> None:
-    await reconciliation.reconcile()
+    with pace.in_background():
+        await reconciliation.reconcile()
+        await refunds.sync_pending()
+
+
+async def compare(_: dict) -> None:
+    with pace.in_background():
+        await comparison.compare_if_due()
+
+
+async def compare_now(_: dict) -> None:
+    """At a person's word, whenever the last time was."""
+    with pace.in_background():
+        await comparison.compare()

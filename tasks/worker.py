@@ -2,13 +2,13 @@
 
 from typing import Any, ClassVar
 
-from arq import cron, run_worker
+from arq import cron, func, run_worker
 from arq.connections import ArqRedis, RedisSettings
 from arq.cron import CronJob
 
 import settings as configuration
 from models import database
-from services import gateway, links, live, mail
+from services import gateway, links, live, mail, pace
 from services.logs import set_up_logs
 from services.stripe_gateway import StripeGateway
 from tasks import jobs
@@ -20,6 +20,7 @@ async def start_up(context: dict[str, Any]) -> None:
     await database.open_pool(settings.pool_size)
     links.use_keys(settings.secret_keys)
     live.connect(redis)
+    pace.use_rate(settings.stripe_calls_per_second)
     mail.set_up(smtp_url=settings.smtp_url, sender=settings.mail_from, base_url=settings.base_url)
     gateway.use(
         StripeGateway(
@@ -40,12 +41,20 @@ def every(seconds: int, job: Any) -> CronJob:
 
 
 class WorkerSettings:
-    functions: ClassVar = [jobs.expire_holds, jobs.handle_notices, jobs.drain_outbox, jobs.reconcile]
+    functions: ClassVar = [
+        jobs.expire_holds,
+        jobs.handle_notices,
+        jobs.drain_outbox,
+        jobs.reconcile,
+        func(jobs.compare_now, timeout=3600),  # type: ignore[arg-type]
+    ]
     cron_jobs: ClassVar = [
         every(1, jobs.expire_holds),
         every(2, jobs.drain_outbox),
         every(10, jobs.handle_notices),
         every(10, jobs.reconcile),
+        # Asked every ten minutes whether a day has passed: a worker that was away at night makes up for it.
+        cron(jobs.compare, minute=set(range(0, 60, 10)), timeout=3600),  # type: ignore[arg-type]
     ]
     on_startup = start_up
     on_shutdown = shut_down

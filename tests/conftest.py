@@ -17,7 +17,11 @@ from sandbox.processes import answers, free_port, launch, wait_until
 ROOT = Path(__file__).parent.parent
 SECRET_KEY = "a-secret-key-for-tests-only-and-long-enough"
 WEBHOOK_SECRET = "whsec_for_tests_only"
-TABLES = "outbox, ticket, order_item, orders, payment_notice, payment, reservation, checkout, ticket_type, event"
+TABLES = (
+    "audit_entry, seen, pace, discrepancy, comparison, dispute, outbox, ticket, refund, order_item, orders, "
+    "payment_notice, payment, reservation, checkout, ticket_type, event, "
+    "sign_in_attempt, admin_recovery_code, admin_link, admin_session, admin"
+)
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +61,11 @@ def stripe_url(scratch: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def pool(postgres_url: str) -> AsyncIterator[None]:
     from models import database
-    from services import links
+    from services import links, second_factor, throttle
 
     links.use_keys((SECRET_KEY,))
+    second_factor.use_keys((SECRET_KEY,))
+    throttle.use_keys((SECRET_KEY,))
     await database.open_pool(10)
     yield
     await database.close_pool()

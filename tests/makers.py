@@ -132,7 +132,12 @@ async def let_time_pass(**duration: float) -> None:
 TIMES = {
     "reservation": ("expires_at", "created_at", "updated_at"),
     "checkout": ("expires_at", "given_back_at", "created_at", "updated_at"),
-    "payment": ("next_check_at", "hold_ended_at", "created_at", "updated_at"),
+    "payment": ("next_check_at", "hold_ended_at", "turn_at", "created_at", "updated_at"),
     "payment_notice": ("run_at", "created_at"),
     "outbox": ("run_at", "created_at"),
+    "admin_session": ("second_factor_at", "created_at", "last_seen_at", "ended_at"),
+    "admin_link": ("expires_at", "used_at", "created_at"),
+    "sign_in_attempt": ("created_at",),
+    "refund": ("next_check_at", "created_at", "updated_at"),
+    "comparison": ("since", "started_at", "finished_at"),
 }

@@ -100,6 +100,11 @@ def test_several_secrets_are_read_in_order_the_first_signs():
     assert read.stripe_webhook_secrets == ("whsec_new", "whsec_old")
 
 
+@pytest.mark.parametrize("rate", ["0", "-1", "fast", "1.5"])
+def test_a_pace_that_is_no_whole_number_of_calls_is_refused(rate):
+    assert f"STRIPE_CALLS_PER_SECOND is “{rate}”" in refusal(STRIPE_CALLS_PER_SECOND=rate)
+
+
 @pytest.mark.parametrize("name", ["SECRET_KEY", "STRIPE_WEBHOOK_SECRET"])
 def test_a_list_without_a_secret_in_it_is_refused(name):
     assert name in refusal(**{name: " , "})

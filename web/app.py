@@ -14,13 +14,14 @@ from litestar.types import ASGIApp, ControllerRouterHandler, Message, Receive, S
 
 import settings as configuration
 from models import database
-from services import gateway, links, ticket_codes
+from services import gateway, links, pace, second_factor, throttle, ticket_codes
 from services import live as announcements
 from services.logs import set_up_logs
 from services.stripe_gateway import StripeGateway
 from settings import Settings
 from tasks import queue
 from web import assets, errors, health, logs, security, site
+from web.admin import access, desk
 from web.checkouts import CheckoutsController
 from web.events import EventsController
 from web.live import Hub
@@ -50,17 +51,23 @@ def create_app(settings: Settings | None = None) -> Litestar:
     site.use(here)
     links.use_keys(settings.secret_keys)
     ticket_codes.use_keys(settings.secret_keys)
+    second_factor.use_keys(settings.secret_keys)
+    throttle.use_keys(settings.secret_keys)
+    access.use(second_factor_required=settings.production)
+    pace.use_rate(settings.stripe_calls_per_second)
     set_up_logs()
     app = Litestar(
-        CONTROLLERS,
+        [*CONTROLLERS, desk.router()],
+        guards=[access.admit],
         lifespan=[_running(settings)],
         middleware=[security.OriginCheck()],
-        exception_handlers=errors.HANDLERS,
+        exception_handlers={**errors.HANDLERS, **access.HANDLERS},
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude_opt_key="no_compression"),
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=None,
     )
+    access.check_routes(app)
     # Around everything, so that an answer that no route gave (a 404) has its headers and its line in the log too.
     answering = security.add_headers(app.asgi_handler, security.Headers(here))
     app.asgi_handler = _answer_heads(logs.log_requests(answering))

@@ -13,6 +13,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
+from domain.access import AdminNotFound, NotPermitted
 from domain.errors import (
     AlreadyPaid,
     CheckoutNotFound,
@@ -25,6 +26,7 @@ from domain.errors import (
     TooBusy,
 )
 from web import rendering
+from web.admin.access import StalePage
 from web.rendering import is_htmx
 from web.security import BACKGROUND
 
@@ -37,6 +39,9 @@ REFUSALS: dict[type[Refusal], tuple[int, str]] = {
     AlreadyPaid: (409, "refusals/already_paid.html"),
     PaymentUnderWay: (409, "refusals/payment_under_way.html"),
     TooBusy: (503, "refusals/busy.html"),
+    AdminNotFound: (404, "refusals/not_found.html"),
+    NotPermitted: (403, "refusals/not_permitted.html"),
+    StalePage: (403, "refusals/stale_page.html"),
 }
 
 STATUSES: dict[int, str] = {

@@ -1,6 +1,7 @@
 """The other people in the demo shop: those who have bought, and those who are still thinking about it.
 
-They go through the same tables and states as everybody, so that the guards and the invariants hold for them too.
+They go through the same tables and states as everybody, so that the guards and the invariants hold for them too; the
+sandbox is told what they have paid (books.py).
 """
 
 import json
@@ -19,6 +20,7 @@ from models import database, stock
 from models.ids import new_id
 from models.stock import NewReservation, Shelf
 from sandbox.demo.programme import Dates, Listing, TicketType
+from sandbox.stripe.wire import new_id as provider_id
 
 # Names from everywhere, put together at random: none of them is anybody.
 FIRST = (
@@ -26,6 +28,8 @@ FIRST = (
 )
 LAST = "Kovač Weber Pires Bernardi Horvat Łukasik Lind Zupan Mori Okoye Groß Holm Sato Nowak Reis Mensah Vega".split()
 SOLD_WITHIN = timedelta(days=30)
+
+BUYER = "demo-sale-"
 
 # Other visitors hold a few tickets each, for so many minutes yet. A hold lasts a quarter of an hour at most, here too:
 # these run out while one watches, and every start of the shop sends in new visitors.
@@ -38,8 +42,8 @@ THINKING = f"""
       AND EXISTS (SELECT 1 FROM reservation AS r WHERE r.checkout_id = c.id AND r.status = 'ACTIVE')
 """
 
-SALES = """jsonb_to_recordset($1::jsonb) AS s (checkout_id uuid, payment_id uuid, order_id uuid, number text,
-    tickets text[], quantity int, amount int, buyer text, email text, sold_at timestamptz)"""
+SALES = """jsonb_to_recordset($1::jsonb) AS s (checkout_id uuid, payment_id uuid, order_id uuid, reference text,
+    number text, tickets text[], quantity int, amount int, buyer text, email text, sold_at timestamptz)"""
 
 NAME_BUYERS = f"""
     UPDATE checkout AS c SET buyer_name = s.buyer, buyer_email = s.email, created_at = s.sold_at
@@ -52,9 +56,10 @@ START_PAYMENTS = f"""
     FROM {SALES}
 """
 
-# What has been captured is at rest: nobody ever asks Stripe about these.
 ADVANCE_PAYMENTS = f"""
-    UPDATE payment AS p SET status = $2, reference = CASE provider WHEN 'free' THEN id::text ELSE 'demo_' || id END
+    UPDATE payment AS p
+    SET status = $2::varchar, captured = CASE $2::varchar WHEN 'CAPTURED' THEN p.amount END,
+        reference = CASE provider WHEN 'free' THEN id::text ELSE s.reference END
     FROM {SALES} WHERE p.id = s.payment_id
 """
 
@@ -92,6 +97,7 @@ class Sale:
     checkout_id: UUID
     payment_id: UUID
     order_id: UUID
+    reference: str
     number: str
     tickets: list[str]
     type_id: UUID
@@ -156,6 +162,7 @@ def _sale(listing: Listing, ticket_type: TicketType, quantity: int, chance: Rand
         checkout_id=new_id(),
         payment_id=new_id(),
         order_id=new_id(),
+        reference=provider_id("pi"),
         number=number,
         tickets=[ticket_number(number, position) for position in range(1, quantity + 1)],
         type_id=listing.type_id(ticket_type),
@@ -169,7 +176,7 @@ def _sale(listing: Listing, ticket_type: TicketType, quantity: int, chance: Rand
 
 
 async def _hold(listing: Listing, expires_at: datetime, sales: list[Sale]) -> None:
-    await stock.write_checkouts(listing.id, expires_at, {s.checkout_id: f"demo-sale-{s.order_id}" for s in sales})
+    await stock.write_checkouts(listing.id, expires_at, {s.checkout_id: f"{BUYER}{s.order_id}" for s in sales})
     new = [NewReservation(new_id(), s.checkout_id, s.type_id, s.quantity, s.unit_price) for s in sales]
     await stock.write_reservations(listing.id, expires_at, new)
 

@@ -1,6 +1,7 @@
 """Loads the demo: events that are missing are put on, those that have passed are put on again, nothing else changes.
 
 What people made of it stays: orders and links live on, and an event that an organiser has edited keeps the edits.
+Sales are invented only where the sandbox plays Stripe: no real account would know of them.
 """
 
 from dataclasses import dataclass
@@ -9,11 +10,12 @@ from datetime import datetime, timedelta
 from domain.events import is_over
 from models import database, stock
 from models.stock import Shelf
-from sandbox.demo import crowd, programme
+from sandbox.demo import books, crowd, programme
 from sandbox.demo.programme import Dates, Listing
 from services.transaction import transaction
 
 ANNOUNCED_AHEAD = timedelta(days=45)
+NO_SALES = "Sales are invented for the sandbox only: a Stripe account would not know of them."
 
 WRITE_EVENT = """
     INSERT INTO event (id, slug, title, category, summary, description, location, address, city, timezone, currency,
@@ -38,40 +40,49 @@ TOTALS = "SELECT count(*) AS events, coalesce(sum(sold), 0) AS tickets FROM even
 class Loaded:
     events: int
     tickets: int
+    with_sales: bool = True
 
     def __str__(self) -> str:
-        return f"{self.events} events, {self.tickets:,} tickets sold"
+        totals = f"{self.events} events, {self.tickets:,} tickets sold"
+        return totals if self.with_sales else f"{totals}. {NO_SALES}"
 
 
-async def load() -> Loaded:
-    """Each event in a transaction of its own: after a crash the next run goes on where this one stopped."""
+async def load(sandbox: str | None) -> Loaded:
+    """Each event in a transaction of its own: after a crash the next run goes on where this one stopped.
+
+    `sandbox`: the address of Stripe's stand-in, which is told what it does not know; None when there is none.
+    """
     listings = programme.read()
+    with_sales = sandbox is not None
     for listing in listings:
-        await _bring_up_to_date(listing)
+        await _bring_up_to_date(listing, with_sales=with_sales)
+    if sandbox:
+        await books.tell(sandbox)
     totals = await database.fetchrow(TOTALS, [listing.id for listing in listings])
     assert totals is not None
-    return Loaded(totals["events"], totals["tickets"])
+    return Loaded(totals["events"], totals["tickets"], with_sales)
 
 
-async def _bring_up_to_date(listing: Listing) -> None:
+async def _bring_up_to_date(listing: Listing, *, with_sales: bool) -> None:
     async with transaction():
         shelf = await stock.lock(listing.id)
         if shelf is None:
-            shelf = await _put_on(listing)
+            shelf = await _put_on(listing, with_sales=with_sales)
         elif _has_passed(listing, shelf):
             await _put_on_again(listing, listing.next_dates(shelf.now))
         if shelf is not None:
             await crowd.hold_the_rest(listing, shelf)
 
 
-async def _put_on(listing: Listing) -> Shelf | None:
+async def _put_on(listing: Listing, *, with_sales: bool) -> Shelf | None:
     """None when somebody's own event has taken the address."""
     now: datetime = await database.fetchval("SELECT clock_timestamp()")
     dates = listing.next_dates(now)
     # A row that is new is ours alone until we commit, as if locked. If it is not new, another loader was first.
     if await _write_event(listing, dates, announced_at=min(now, dates.start) - ANNOUNCED_AHEAD):
         await _write_types(listing, dates)
-        await crowd.buy(listing, dates, now)
+        if with_sales:
+            await crowd.buy(listing, dates, now)
     return await stock.lock(listing.id)
 
 

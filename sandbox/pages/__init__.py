@@ -1,6 +1,7 @@
 """The sandbox's few pages for people: plain, escaped, and without scripts."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).parent
 CSP = (
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self'; base-uri 'none'"
+    "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-src 'self'; form-action 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'"
 )
 
 
@@ -20,7 +22,7 @@ def show(template: str, **values: Any) -> Response[str]:
     headers = {
         "Content-Security-Policy": CSP,
         "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
+        "Referrer-Policy": "same-origin",  # with no-referrer our own forms would come from “null”
         "Cache-Control": "no-store",
     }
     html = _environment().get_template(template).render(**values)
@@ -31,6 +33,10 @@ def show(template: str, **values: Any) -> Response[str]:
 def stylesheet() -> Response[bytes]:
     css = (FOLDER / "pages.css").read_bytes()
     return Response(css, media_type="text/css", headers={"Cache-Control": "no-cache"})
+
+
+def when(moment: float) -> str:
+    return datetime.fromtimestamp(moment, UTC).strftime("%d %b, %H:%M:%S UTC")
 
 
 @cache

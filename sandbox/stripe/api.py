@@ -1,17 +1,16 @@
-"""The HTTP side: which path is which verb, who may call it, and how answers, replays and faults leave the house."""
+"""The HTTP side: who may call what, and how answers, replays and faults leave the house."""
 
 import asyncio
 import base64
 import json
-import re
 import secrets
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from litestar import Request, Response, route
 
-from sandbox.stripe import charges, intents, parameters, refunds, shapes
-from sandbox.stripe.faults import Fault
+from sandbox.stripe import parameters, shapes
+from sandbox.stripe.endpoints import Endpoint, find
+from sandbox.stripe.faults import Fault, locked, rate_limited
 from sandbox.stripe.idempotency import Reply, fingerprint
 from sandbox.stripe.ledger import Ledger
 from sandbox.stripe.machine import Machine
@@ -24,58 +23,8 @@ CLIENT_PARAMETERS = frozenset(
 FAULTY = ApiError(500, "An error occurred inside the sandbox, on purpose.", type="api_error")
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    method: str
-    path: str
-    op: str
-    verb: Callable[..., Json]
-    shape: str | None = None  # the SDK's TypedDict that lists its parameters
-    client: bool = False  # may be called by a page, with publishable key and client secret
-
-
-def retrieve_event(ledger: Ledger, params: Json, event_id: str) -> Json:
-    return ledger.find("event", event_id)
-
-
-def list_events(ledger: Ledger, params: Json) -> Json:
-    return ledger.list_page("event", params, "/v1/events")
-
-
-def retrieve_method(ledger: Ledger, params: Json, method_id: str) -> Json:
-    return ledger.find("payment_method", method_id)
-
-
-def retrieve_account(ledger: Ledger, params: Json) -> Json:
-    return {"id": "acct_sandbox", "object": "account", "charges_enabled": True, "payouts_enabled": True}
-
-
-ENDPOINTS = [
-    Endpoint("POST", "payment_intents", "create", intents.create, "PaymentIntentCreateParams"),
-    Endpoint("GET", "payment_intents", "list", intents.list_all, "PaymentIntentListParams"),
-    Endpoint("GET", "payment_intents/{}", "retrieve", intents.retrieve, "PaymentIntentRetrieveParams", client=True),
-    Endpoint("POST", "payment_intents/{}", "update", intents.update, "PaymentIntentUpdateParams"),
-    Endpoint(
-        "POST",
-        "payment_intents/{}/confirm",
-        "confirm",
-        intents.confirm,
-        "PaymentIntentConfirmParams",
-        client=True,
-    ),
-    Endpoint("POST", "payment_intents/{}/authenticate", "authenticate", intents.authenticate, None, client=True),
-    Endpoint("POST", "payment_intents/{}/capture", "capture", intents.capture, "PaymentIntentCaptureParams"),
-    Endpoint("POST", "payment_intents/{}/cancel", "cancel", intents.cancel, "PaymentIntentCancelParams"),
-    Endpoint("GET", "payment_methods/{}", "retrieve", retrieve_method),
-    Endpoint("GET", "charges", "list", charges.list_all, "ChargeListParams"),
-    Endpoint("GET", "charges/{}", "retrieve", charges.retrieve, "ChargeRetrieveParams"),
-    Endpoint("POST", "refunds", "create", refunds.create, "RefundCreateParams"),
-    Endpoint("GET", "refunds", "list", refunds.list_all, "RefundListParams"),
-    Endpoint("GET", "refunds/{}", "retrieve", refunds.retrieve, "RefundRetrieveParams"),
-    Endpoint("GET", "events", "list", list_events, "EventListParams"),
-    Endpoint("GET", "events/{}", "retrieve", retrieve_event, "EventRetrieveParams"),
-    Endpoint("GET", "account", "retrieve", retrieve_account),
-]
+class Cut(ApiError):
+    """Nobody hears this answer: the connection is gone."""
 
 
 @dataclass
@@ -88,6 +37,10 @@ class Call:
     request_id: str
     key: str | None  # idempotency key
     print: str
+
+    @property
+    def by(self) -> str:
+        return "page" if self.by_client else "server"
 
 
 @route("/v1/{path:path}", http_method=["GET", "POST"], name="stripe_api")
@@ -103,6 +56,7 @@ async def answer(request: Request, machine: Machine) -> Response[bytes]:
         reply, replayed = await _serve(request, machine, call)
     except ApiError as error:
         reply, replayed = _error_reply(error), False
+        headers |= error.headers
     if replayed:
         headers["Idempotent-Replayed"] = "true"
     return Response(reply.body.encode(), status_code=reply.status, headers=headers, media_type="application/json")
@@ -115,7 +69,7 @@ def _read(request: Request, machine: Machine, body: bytes, request_id: str) -> C
     api_key = _api_key(request) or str(params.pop("key", ""))
     params.pop("key", None)
     by_client = _by_client(machine, api_key)
-    endpoint, ids = _find_endpoint(request.method, request.url.path)
+    endpoint, ids = find(request.method, request.url.path)
     if by_client:
         _check_client(endpoint, params)
     else:
@@ -124,7 +78,7 @@ def _read(request: Request, machine: Machine, body: bytes, request_id: str) -> C
             parameters.check(params, endpoint.shape)
     return Call(
         endpoint=endpoint,
-        op=f"{endpoint.path.split('/')[0]}.{endpoint.op}",
+        op=endpoint.name,
         ids=ids,
         params=params,
         by_client=by_client,
@@ -135,28 +89,23 @@ def _read(request: Request, machine: Machine, body: bytes, request_id: str) -> C
 
 
 async def _serve(request: Request, machine: Machine, call: Call) -> tuple[Reply, bool]:
-    entry: Json = {
-        "at": machine.clock(),
-        "op": call.op,
-        "id": call.ids[0] if call.ids else None,
-        "by": "page" if call.by_client else "server",
-        "idempotency_key": call.key,
-        "status": None,
-        "fault": None,
-    }
-    machine.calls.append(entry)
-    fault = machine.faults.take(call.op)
-    mode = fault.mode if fault else None
-    entry["fault"] = mode
-    if mode == "drop_before":
-        _cut(request)
-    if mode == "429":
-        entry["status"] = 429
-        raise ApiError(429, "Too many requests hit the API too quickly.", code="rate_limit", saved=False)
+    """The answer and whether it is a replay; on the way, whatever fault is set for this call."""
+    entry = _note(machine, call)
     try:
+        if not call.by_client and (reason := machine.rate.refusal(call.op, machine.clock())):
+            entry["fault"] = "rate"
+            raise rate_limited(reason)
+        fault = machine.faults.take(call.op, call.by, machine.clock())
+        mode = fault.mode if fault else None
+        entry["fault"] = mode
+        _refuse_at_once(request, mode)
+        if fault and mode == "late":
+            await _keep_silent(machine, call, fault)
         reply = machine.keys.recall(call.key, call.print) if call.key else None
         replayed = reply is not None
         reply = reply or _perform(machine, call, mode)
+    except Cut:
+        raise
     except ApiError as error:
         entry["status"] = error.status
         raise
@@ -164,8 +113,34 @@ async def _serve(request: Request, machine: Machine, call: Call) -> tuple[Reply,
     if mode == "drop_after":
         _cut(request)
     if fault and mode == "hang":
-        await _hang(machine, call, fault)
+        await _keep_silent(machine, call, fault)
     return reply, replayed
+
+
+def _note(machine: Machine, call: Call) -> Json:
+    entry: Json = {
+        "at": machine.clock(),
+        "op": call.op,
+        "id": call.ids[0] if call.ids else None,
+        "by": call.by,
+        "idempotency_key": call.key,
+        "status": None,
+        "fault": None,
+    }
+    machine.calls.append(entry)
+    return entry
+
+
+def _refuse_at_once(request: Request, mode: str | None) -> None:
+    """The faults that strike before anything is done."""
+    if mode in ("drop_before", "down"):
+        _cut(request)
+    if mode == "429":
+        raise rate_limited()
+    if mode == "lock":
+        raise locked()
+    if mode == "503":
+        raise ApiError(503, "The sandbox is unavailable, on purpose.", type="api_error", saved=False)
 
 
 def _perform(machine: Machine, call: Call, mode: str | None) -> Reply:
@@ -199,14 +174,6 @@ def _run(ledger: Ledger, call: Call) -> tuple[Reply, bool]:
         if call.by_client and "payment_intent" in error.error:
             error.error["payment_intent"] = shapes.for_client(error.error["payment_intent"])
         return _error_reply(error), error.saved
-
-
-def _find_endpoint(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]]:
-    for endpoint in ENDPOINTS:
-        pattern = "/v1/" + endpoint.path.replace("{}", r"([\w-]+)")
-        if endpoint.method == method and (match := re.fullmatch(pattern, path.rstrip("/"))):
-            return endpoint, match.groups()
-    raise ApiError(404, f"Unrecognized request URL ({method}: {path}). The sandbox speaks what Foyer needs of Stripe.")
 
 
 def _api_key(request: Request) -> str:
@@ -256,11 +223,11 @@ def _check_secret(ledger: Ledger, call: Call) -> None:
         )
 
 
-async def _hang(machine: Machine, call: Call, fault: Fault) -> None:
+async def _keep_silent(machine: Machine, call: Call, fault: Fault) -> None:
     if call.key:
         machine.keys.in_flight.add(call.key)
     try:
-        await asyncio.sleep(fault.seconds)
+        await asyncio.sleep(fault.silence)
     finally:
         machine.keys.in_flight.discard(call.key or "")
 
@@ -268,7 +235,7 @@ async def _hang(machine: Machine, call: Call, fault: Fault) -> None:
 def _cut(request: Request) -> None:
     """Close the connection without a byte; the refusal below then goes nowhere."""
     request.scope["sandbox.cut"]()  # type: ignore[typeddict-item]
-    raise ApiError(500, "The connection was cut on purpose.", saved=False)
+    raise Cut(500, "The connection was cut on purpose.", saved=False)
 
 
 def _error_reply(error: ApiError) -> Reply:

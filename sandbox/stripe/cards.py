@@ -16,6 +16,9 @@ class Card:
     code: str | None = None  # why the bank says no; None is a yes
     decline_code: str | None = None
     message: str = DECLINED
+    refunds: str = "succeeded"  # how a refund to this card begins; a control verb says how it goes on
+    disputed: str | None = None  # the reason its holder gives their bank, once the money is taken
+    inquiry: bool = False  # the bank only asks: no money is withdrawn
 
 
 CARDS = (
@@ -68,6 +71,22 @@ CARDS = (
         code="incorrect_cvc",
         decline_code="incorrect_cvc",
         message="Your card's security code is incorrect.",
+    ),
+    Card("4000000000007726", "Succeeds; refunds stay pending", "pm_card_pendingRefund", refunds="pending"),
+    Card("4000000000005126", "Succeeds; refunds may fail after all", "pm_card_refundFail"),
+    Card("4000000000000259", "Succeeds, then is disputed as fraud", "pm_card_createDispute", disputed="fraudulent"),
+    Card(
+        "4000000000002685",
+        "Succeeds, then is disputed as not received",
+        "pm_card_createDisputeProductNotReceived",
+        disputed="product_not_received",
+    ),
+    Card(
+        "4000000000001976",
+        "Succeeds, then the bank asks about it",
+        "pm_card_createDisputeInquiry",
+        disputed="fraudulent",
+        inquiry=True,
     ),
 )
 UNPUBLISHED = Card(

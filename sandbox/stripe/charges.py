@@ -21,12 +21,21 @@ def attempt(ledger: Ledger, intent: Json, method: Json) -> tuple[Json, Json | No
         error = cards.decline(card, charge=charge["id"], method=public(method))
         _fail(ledger, charge, error)
         return charge, error
-    charge |= {"status": "succeeded", "paid": True, "outcome": _outcome("authorized", "approved_by_network")}
+    _approve(charge)
     if intent["capture_method"] != "manual":
         charge |= {"captured": True, "amount_captured": charge["amount"]}
     ledger.save(charge)
     ledger.tell("charge.succeeded", charge)
     return charge, None
+
+
+def write_down(ledger: Ledger, intent: Json, method: Json) -> str:
+    """One that was approved and captured long ago: nobody is told. Returns its id."""
+    charge = shapes.charge(intent["created"], intent, method)
+    _approve(charge)
+    charge |= {"captured": True, "amount_captured": charge["amount"]}
+    ledger.save(charge)
+    return str(charge["id"])
 
 
 def capture(ledger: Ledger, charge_id: str, amount: int) -> None:
@@ -44,10 +53,20 @@ def release(ledger: Ledger, charge_id: str, event: str) -> None:
 
 
 def give_back(ledger: Ledger, charge: Json, amount: int) -> None:
-    charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] >= charge["amount_captured"]
+    before = _count_refund(charge, amount)
     ledger.save(charge)
-    ledger.tell("charge.refunded", charge)
+    ledger.tell("charge.refunded", charge, before)
+
+
+def keep(ledger: Ledger, charge: Json, amount: int) -> None:
+    """A refund did not happen after all: its amount can be refunded again."""
+    _count_refund(charge, -amount)
+    ledger.save(charge)
+
+
+def dispute(ledger: Ledger, charge: Json) -> None:
+    charge["disputed"] = True
+    ledger.save(charge)
 
 
 def outlived(ledger: Ledger, charge_id: str) -> bool:
@@ -59,6 +78,18 @@ def outlive(ledger: Ledger, charge_id: str) -> None:
     charge = ledger.find("charge", charge_id)
     charge["payment_method_details"]["card"]["capture_before"] = ledger.now
     ledger.save(charge)
+
+
+def _approve(charge: Json) -> None:
+    charge |= {"status": "succeeded", "paid": True, "outcome": _outcome("authorized", "approved_by_network")}
+
+
+def _count_refund(charge: Json, amount: int) -> Json:
+    """Returns what the charge said before."""
+    before = {name: charge[name] for name in ("amount_refunded", "refunded")}
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] >= charge["amount_captured"]
+    return before
 
 
 def _fail(ledger: Ledger, charge: Json, error: Json) -> None:

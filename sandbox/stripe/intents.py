@@ -7,9 +7,9 @@ nobody captured within seven days is cancelled by the bank, which shows at the n
 
 from typing import NoReturn
 
-from sandbox.stripe import amounts, cards, charges, shapes
+from sandbox.stripe import amounts, cards, charges, disputes, shapes
 from sandbox.stripe.ledger import Ledger
-from sandbox.stripe.wire import ApiError, Json, public, refuse_parameter
+from sandbox.stripe.wire import ApiError, Json, merged, public, refuse_parameter
 
 UNCONFIRMED = ("requires_payment_method", "requires_confirmation", "requires_action")
 MAY_BE = {
@@ -106,7 +106,7 @@ def capture(ledger: Ledger, params: Json, intent_id: str) -> Json:
         intent["amount_capturable"],
         "The requested capture amount ({amount}) is greater than the amount you can capture ({most}).",
     )
-    intent["metadata"] = _merged(intent["metadata"], params.get("metadata"))
+    intent["metadata"] = merged(intent["metadata"], params.get("metadata"))
     charges.capture(ledger, intent["latest_charge"], amount)
     return _succeed(ledger, intent, amount)
 
@@ -176,6 +176,7 @@ def _succeed(ledger: Ledger, intent: Json, amount: int) -> Json:
     intent |= {"status": "succeeded", "amount_received": amount, "amount_capturable": 0}
     ledger.save(intent)
     ledger.tell("payment_intent.succeeded", intent)
+    disputes.open_by_card(ledger, ledger.find("charge", intent["latest_charge"]))
     return intent
 
 
@@ -237,16 +238,7 @@ def _apply(intent: Json, params: Json) -> None:
         allowed = ", ".join(CAPTURE_METHODS)
         refuse_parameter("capture_method", None, f"Invalid capture_method ({method}): must be one of {allowed}")
     intent |= {name: params[name] or None for name in KEPT if name in params}
-    intent["metadata"] = _merged(intent["metadata"], params.get("metadata"))
+    intent["metadata"] = merged(intent["metadata"], params.get("metadata"))
     types = intent["allowed_payment_method_types"]
     intent["payment_method_types"] = types or ["card"]
     intent["automatic_payment_methods"] = None if types else {"enabled": True, "allow_redirects": "always"}
-
-
-def _merged(metadata: Json, changes: Json | str | None) -> Json:
-    """Stripe's metadata: given keys are set, empty ones removed, an empty hash clears all."""
-    if changes is None:
-        return metadata
-    if not isinstance(changes, dict):
-        return {}
-    return {name: value for name, value in (metadata | changes).items() if value != ""}

@@ -9,6 +9,7 @@ from pathlib import Path
 from sandbox.stripe.faults import Faults
 from sandbox.stripe.idempotency import Keys
 from sandbox.stripe.ledger import Ledger
+from sandbox.stripe.rate import Rate
 from sandbox.stripe.store import Store
 from sandbox.stripe.webhooks import Courier, Outbox
 from sandbox.stripe.wire import Json
@@ -35,7 +36,9 @@ class Machine:
         self.courier = Courier(self.outbox, url=webhook_url or "", secret=webhook_secret, clock=clock)
         self.keys = Keys(self.store)
         self.faults = Faults()
+        self.rate = Rate()
         self.calls: deque[Json] = deque(maxlen=CALLS_KEPT)
+        self.said: str | None = None  # the panel's line about what was just done
         self.store.forget_old(int(clock()))
         self.outbox.forget_hopeless(clock())
 
@@ -51,6 +54,7 @@ class Machine:
     def reset(self) -> None:
         self.store.clear()
         self.faults.waiting.clear()
+        self.rate.forget()
         self.keys.in_flight.clear()
         self.calls.clear()
         self.outbox.mode = "deliver"

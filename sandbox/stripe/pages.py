@@ -1,15 +1,9 @@
-"""What people and browsers see of the stand-in: its page, and the files that Stripe.js would serve."""
+"""The files that Stripe.js would serve."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from litestar import Response, get
 from litestar.exceptions import NotFoundException
-
-from sandbox import pages
-from sandbox.stripe import amounts, cards
-from sandbox.stripe.machine import Machine
-from sandbox.stripe.store import Page
 
 FOLDER = Path(__file__).parent / "js"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html"}
@@ -18,19 +12,6 @@ FRAME_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; font-src http: https: data:; "
     "img-src 'self' data:; form-action 'none'; base-uri 'none'"
 )
-
-
-@get("/", sync_to_thread=False)
-def show_payments(machine: Machine) -> Response[str]:
-    return pages.show(
-        "index.html",
-        intents=machine.store.page("payment_intent", Page(limit=30)),
-        cards=cards.CARDS,
-        waiting=len(machine.outbox.waiting()),
-        mode=machine.outbox.mode,
-        show_amount=amounts.show,
-        when=lambda moment: datetime.fromtimestamp(moment, UTC).strftime("%d %b, %H:%M:%S UTC"),
-    )
 
 
 @get("/js/{name:str}", sync_to_thread=False)

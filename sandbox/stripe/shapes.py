@@ -26,6 +26,16 @@ REFUND_BLANKS = (
     "failure_reason instructions_email next_action payment_method pending_reason presentment_details reason "
     "receipt_number source_transfer_reversal transfer_reversal"
 ).split()
+EVIDENCE = (
+    "access_activity_log appeal billing_address cancellation_policy cancellation_policy_disclosure "
+    "cancellation_rebuttal customer_communication customer_email_address customer_name customer_purchase_ip "
+    "customer_signature duplicate_charge_documentation duplicate_charge_explanation duplicate_charge_id "
+    "product_description receipt refund_policy refund_policy_disclosure refund_refusal_explanation service_date "
+    "service_documentation shipping_address shipping_carrier shipping_date shipping_documentation "
+    "shipping_tracking_number uncategorized_file uncategorized_text"
+).split()
+EVIDENCE_TAKEN_FOR = 9 * 24 * 3600
+DISPUTE_FEE = 1500
 # What a publishable key with the right client secret gets to see.
 CLIENT_FIELDS = (
     "id object amount amount_details automatic_payment_methods canceled_at cancellation_reason capture_method "
@@ -34,8 +44,8 @@ CLIENT_FIELDS = (
 ).split()
 
 
-def intent(now: int, amount: int, currency: str) -> Json:
-    id = new_id("pi")
+def intent(now: int, amount: int, currency: str, *, id: str | None = None) -> Json:
+    id = id or new_id("pi")
     return {
         **dict.fromkeys(INTENT_BLANKS),
         "id": id,
@@ -87,7 +97,7 @@ def charge(now: int, intent: Json, method: Json) -> Json:
     }
 
 
-def refund(now: int, intent: Json, amount: int, fields: Json) -> Json:
+def refund(now: int, intent: Json, amount: int, status: str) -> Json:
     return {
         **dict.fromkeys(REFUND_BLANKS),
         "id": new_id("re"),
@@ -97,9 +107,73 @@ def refund(now: int, intent: Json, amount: int, fields: Json) -> Json:
         "created": now,
         "currency": intent["currency"],
         "metadata": {},
+        "destination_details": {"type": "card", "card": {"reference_status": "pending", "type": "refund"}},
         "payment_intent": intent["id"],
-        "status": "succeeded",
-        **fields,
+        "pending_reason": "processing" if status == "pending" else None,
+        "status": status,
+    }
+
+
+def dispute(now: int, charge: Json, amount: int, reason: str, *, inquiry: bool) -> Json:
+    """An inquiry is a bank that asks: no money has moved, and a refund still settles it."""
+    return {
+        "id": new_id("du"),
+        "object": "dispute",
+        "amount": amount,
+        "balance_transactions": [],
+        "charge": charge["id"],
+        "created": now,
+        "currency": charge["currency"],
+        "enhanced_eligibility_types": [],
+        "evidence": dict.fromkeys(EVIDENCE) | {"enhanced_evidence": {}},
+        "evidence_details": {
+            "due_by": now + EVIDENCE_TAKEN_FOR,
+            "enhanced_eligibility": {},
+            "has_evidence": False,
+            "past_due": False,
+            "submission_count": 0,
+            "submission_method": "not_submitted",
+        },
+        "intended_submission_method": None,
+        "is_charge_refundable": inquiry,
+        "livemode": False,
+        "metadata": {},
+        "network_reason_code": "10.4",
+        "payment_intent": charge["payment_intent"],
+        "payment_method_details": {
+            "type": "card",
+            "card": {
+                "brand": "visa",
+                "case_type": "inquiry" if inquiry else "chargeback",
+                "network": "visa",
+                "network_reason_code": "10.4",
+            },
+        },
+        "reason": reason,
+        "status": "warning_needs_response" if inquiry else "needs_response",
+    }
+
+
+def dispute_money(now: int, dispute: Json, amount: int) -> Json:
+    """The balance transaction by which a dispute takes money (amount below 0, plus a fee) or gives it back."""
+    fee = DISPUTE_FEE if amount < 0 else 0
+    return {
+        "id": new_id("txn"),
+        "object": "balance_transaction",
+        "amount": amount,
+        "available_on": now,
+        "balance_type": "payments",
+        "created": now,
+        "currency": dispute["currency"],
+        "description": f"Chargeback {'withdrawal' if amount < 0 else 'reversal'} for {dispute['charge']}",
+        "exchange_rate": None,
+        "fee": fee,
+        "fee_details": [],
+        "net": amount - fee,
+        "reporting_category": "dispute" if amount < 0 else "dispute_reversal",
+        "source": dispute["id"],
+        "status": "available",
+        "type": "adjustment",
     }
 
 

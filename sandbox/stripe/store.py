@@ -39,6 +39,7 @@ class Page:
     after: str | None = None
     before: str | None = None
     created: tuple[tuple[str, int], ...] = ()  # ((">=", 1700000000), …)
+    where: tuple[tuple[str, str, Any], ...] = ()  # (("charge", "= ?", "ch_1"), …): fields of the object itself
     limit: int | None = None
 
 
@@ -87,6 +88,17 @@ class Store:
         found = [json.loads(row[0]) for row in rows]
         return found[::-1] if page.before else found
 
+    def missing(self, ids: list[str]) -> list[str]:
+        """Those of them that nothing here has, in their order."""
+        rows = self.db.execute(
+            "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT id FROM objects) ORDER BY key",
+            (json.dumps(ids),),
+        )
+        return [row[0] for row in rows]
+
+    def count(self, kind: str) -> int:
+        return int(self.db.execute("SELECT count(*) FROM objects WHERE kind = ?", (kind,)).fetchone()[0])
+
     def forget_old(self, now: int) -> None:
         """Stripe lists events for 30 days and keeps idempotency keys for one."""
         self.db.execute("DELETE FROM objects WHERE kind = 'event' AND created < ?", (now - EVENTS_KEPT,))
@@ -111,4 +123,7 @@ def _conditions(kind: str, page: Page) -> tuple[list[str], list[Any]]:
     for comparison, moment in page.created:
         conditions.append(f"created {comparison} ?")
         values.append(str(moment))
+    for name, comparison, value in page.where:
+        conditions.append(f"json_extract(body, '$.{name}') {comparison}")
+        values.extend(value if isinstance(value, list) else [value])
     return conditions, values

@@ -12,11 +12,19 @@ class ApiError(Exception):
     """An answer that is not 200. `saved` says whether an idempotency key replays it, as Stripe does once work began."""
 
     def __init__(
-        self, status: int, message: str, *, type: str = "invalid_request_error", saved: bool = True, **details: Any
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str = "invalid_request_error",
+        saved: bool = True,
+        headers: dict[str, str] | None = None,
+        **details: Any,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.saved = saved
+        self.headers = headers or {}
         self.error: Json = {"type": type, "message": message, **details}
         if code := details.get("code"):
             self.error["doc_url"] = f"https://docs.stripe.com/error-codes#{code.replace('_', '-')}"
@@ -24,7 +32,7 @@ class ApiError(Exception):
 
 def refuse_parameter(param: str, code: str | None, message: str) -> NoReturn:
     """A request that never started: 400, and its idempotency key stays free."""
-    details = {"code": code} if code else {}
+    details: Json = {"code": code} if code else {}
     raise ApiError(400, message, saved=False, param=param, **details)
 
 
@@ -35,6 +43,15 @@ def decode(form: str) -> Json:
         name, *path = [key.split("[", 1)[0], *re.findall(r"\[([^\[\]]*)\]", key)]
         _put(fields, [name, *path], value)
     return {name: _with_lists(value) for name, value in fields.items()}
+
+
+def merged(metadata: Json, changes: Json | str | None) -> Json:
+    """Stripe's metadata: given keys are set, empty ones removed, an empty hash clears all."""
+    if changes is None:
+        return metadata
+    if not isinstance(changes, dict):
+        return {}
+    return {name: value for name, value in (metadata | changes).items() if value != ""}
 
 
 def new_id(prefix: str) -> str:

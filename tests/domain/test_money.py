@@ -23,3 +23,53 @@ def test_a_line_costs_its_price_times_its_quantity_to_the_last_cent():
 
 def test_the_dearest_ticket_is_one_that_the_database_takes():
     assert money.MAX_PRICE == 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency", "minor"),
+    [
+        ("24", "EUR", 2400),
+        ("24.00", "EUR", 2400),
+        ("24,00", "EUR", 2400),
+        ("24.5", "EUR", 2450),
+        (" 0,05 ", "EUR", 5),
+        ("0", "EUR", 0),
+        ("2400", "JPY", 2400),
+        ("24.005", "KWD", 24005),
+        ("24", "KWD", 24000),
+    ],
+)
+def test_an_amount_is_read_as_people_type_it(typed, currency, minor):
+    assert money.parse(typed, currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("typed", "currency"),
+    [
+        ("24.005", "EUR"),
+        ("1,000", "EUR"),  # a thousand, or one? neither is guessed
+        ("1.000,00", "EUR"),
+        ("24.0", "JPY"),
+        ("-1", "EUR"),
+        ("+1", "EUR"),
+        ("1e3", "EUR"),
+        ("0x18", "EUR"),
+        ("２４", "EUR"),
+        ("٢٤", "EUR"),
+        ("24.", "EUR"),
+        (".50", "EUR"),
+        ("€24", "EUR"),
+        ("24 00", "EUR"),
+        ("24\n", "EUR"),
+        ("", "EUR"),
+        ("nan", "EUR"),
+        ("9" * 40, "EUR"),
+    ],
+)
+def test_what_is_no_amount_is_refused(typed, currency):
+    assert money.parse(typed, currency) is None
+
+
+@pytest.mark.parametrize(("minor", "currency"), [(2400, "EUR"), (5, "EUR"), (2400, "JPY"), (24005, "KWD")])
+def test_what_we_write_into_a_field_reads_back_the_same(minor, currency):
+    assert money.parse(money.major(minor, currency), currency) == minor

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.payments import LIVE, NEXT, Authorisation, PaymentStatus, Verdict, verdict
+from domain.payments import AT_REST, LIVE, NEXT, Authorisation, PaymentStatus, Verdict, verdict
 
 ASKED = Authorisation(4800, "EUR")
 
@@ -41,8 +41,13 @@ def test_money_is_only_ever_taken_for_the_amount_asked_and_for_seats_that_are_th
     assert (ruling != Verdict.LET_GO) == (granted == asked and (lives or fits))
 
 
-def test_a_payment_at_rest_stays_at_rest():
-    assert {status for status in PaymentStatus if status not in NEXT} == {PaymentStatus.CAPTURED, PaymentStatus.VOIDED}
+def test_a_payment_at_rest_stays_at_rest_unless_someone_takes_the_money_by_hand():
+    onwards = {status: NEXT.get(status, frozenset()) for status in AT_REST}
+    assert onwards == {
+        PaymentStatus.CAPTURED: frozenset(),
+        PaymentStatus.VOIDED: {PaymentStatus.REFUNDED},
+        PaymentStatus.REFUNDED: frozenset(),
+    }
 
 
 def test_money_is_taken_only_from_a_pinned_hold():
@@ -51,5 +56,5 @@ def test_money_is_taken_only_from_a_pinned_hold():
     ]
 
 
-def test_a_checkout_has_one_live_payment_and_only_a_voided_one_makes_room_for_another():
-    assert set(PaymentStatus) - LIVE == {PaymentStatus.VOIDED}
+def test_a_checkout_has_one_live_payment_and_only_one_that_charges_nobody_makes_room_for_another():
+    assert set(PaymentStatus) - LIVE == {PaymentStatus.VOIDED, PaymentStatus.REFUNDED}

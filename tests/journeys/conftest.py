@@ -3,17 +3,24 @@
 import json
 import os
 import shutil
+import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright, expect
+from redis.asyncio import Redis
 
-from sandbox.processes import launch, wait_until
-from tests.conftest import ROOT, SECRET_KEY
+from sandbox import redis
+from sandbox.plan import SANDBOX_SECRET_KEY
+from sandbox.processes import Server, launch, wait_until
+from tests.admins import make_admin, open_session
+from tests.conftest import ROOT, SECRET_KEY, StripeSandbox
 
 # The shop, the browser and the tests share two cores.
 expect.set_options(timeout=10_000)
@@ -35,6 +42,23 @@ class Shop:
     url: str
     sandbox_url: str
     environment: dict[str, str]
+    keeper: int  # the process that starts the others again when they die
+
+    def signal(self, module: str, number: signal.Signals) -> None:
+        """Send a signal to every process of the shop that runs `module`: uvicorn, tasks.worker."""
+        for child in _children(self.keeper):
+            if module in child.joinpath("cmdline").read_text().split("\0"):
+                os.kill(int(child.name), number)
+
+
+def _children(parent: int) -> list[Path]:
+    """In /proc, whose stat reads “pid (name) state parent …”."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if int(process.joinpath("stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(process)
+    return found
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +72,7 @@ def shop(scratch: Path, postgres_url: str, redis_url: str) -> Iterator[Shop]:
     try:
         wait_until(note.exists, process, name="the shop", log=log, patience=60)
         environment = json.loads(note.read_text())["environment"]
-        yield Shop(environment["BASE_URL"], environment["STRIPE_API_BASE"], environment)
+        yield Shop(environment["BASE_URL"], environment["STRIPE_API_BASE"], environment, process.pid)
     finally:
         process.terminate()
         process.wait(20)
@@ -114,6 +138,21 @@ async def visitor(shop: Shop, chromium: Browser, pool: None) -> AsyncIterator[Vi
 
 
 @pytest.fixture
+async def signed_in(visitor: Visitors, shop: Shop) -> Callable[..., Awaitable[Page]]:
+    """`page = await signed_in("manager", phone=True)`: a visitor who is already at the desk with that role."""
+
+    async def sign_in(role: str = "owner", *, protected: bool = False, **visit: bool) -> Page:
+        page = await visitor(**visit)
+        session = await open_session(await make_admin(role, protected=protected))
+        await page.context.add_cookies(
+            [{"name": "desk", "value": session, "url": shop.url, "httpOnly": True, "sameSite": "Lax"}]
+        )
+        return page
+
+    return sign_in
+
+
+@pytest.fixture
 async def mailbox(shop: Shop) -> Callable[[str], Awaitable[list[dict]]]:
     """The mails that the shop has sent to an address."""
 
@@ -122,3 +161,44 @@ async def mailbox(shop: Shop) -> Callable[[str], Awaitable[list[dict]]]:
             return (await client.get("/mail.json", params={"to": address})).json()
 
     return mails_to
+
+
+@pytest.fixture
+async def provider(shop: Shop, pool: None) -> AsyncIterator[StripeSandbox]:
+    """The running shop's own Stripe, by hand; at its service again afterwards. Our services talk to it too."""
+    from services import gateway
+    from services.stripe_gateway import StripeGateway
+
+    ours = StripeGateway(secret_key=SANDBOX_SECRET_KEY, api_base=shop.sandbox_url, webhook_secrets=("unused",))
+    gateway.use(ours)
+    async with httpx.AsyncClient(base_url=shop.sandbox_url) as client:
+        sandbox = StripeSandbox(client)
+        yield sandbox
+        await sandbox.fault(op="*", mode="none")
+    await ours.close()
+
+
+class FragileRedis:
+    """The Valkey of all tests, which can be killed and must be brought back."""
+
+    def __init__(self, url: str, state: Path) -> None:
+        self._url, self._state = url, state
+        self._again: Server | None = None
+
+    async def kill(self) -> None:
+        async with Redis.from_url(self._url) as client:
+            os.kill((await client.info("server"))["process_id"], signal.SIGKILL)
+
+    def bring_back(self) -> None:
+        self._again = redis.start(self._state, port=urlsplit(self._url).port)
+
+    def close(self) -> None:
+        if self._again:
+            self._again.stop()
+
+
+@pytest.fixture(scope="session")
+def fragile_redis(scratch: Path, redis_url: str) -> Iterator[FragileRedis]:
+    found = FragileRedis(redis_url, scratch)
+    yield found
+    found.close()

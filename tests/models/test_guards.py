@@ -6,6 +6,7 @@ import uuid
 import asyncpg
 import pytest
 
+from domain import refunds
 from models import database as db
 from services import settlement, tickets
 from services.transaction import transaction
@@ -246,7 +247,7 @@ async def test_a_voided_payment_makes_room_for_another():
     assert await db.fetchval("SELECT count(*) FROM payment") == 2
 
 
-@pytest.mark.parametrize("status", ["OPEN", "CAPTURING", "CAPTURED", "VOIDING", "VOIDED"])
+@pytest.mark.parametrize("status", ["OPEN", "CAPTURING", "CAPTURED", "VOIDING", "VOIDED", "REFUNDED"])
 async def test_a_payment_is_born_creating(status):
     checkout_id = await hold_with_buyer(await make_event())
     await refused(*_new_payment(checkout_id, status=status, reference="pi_1"), because="born CREATING")
@@ -261,8 +262,12 @@ ALLOWED = {
     ("CAPTURING", "CAPTURED"),
     ("CAPTURING", "VOIDED"),
     ("VOIDING", "VOIDED"),
+    ("OPEN", "REFUNDED"),
+    ("CAPTURING", "REFUNDED"),
+    ("VOIDING", "REFUNDED"),
+    ("VOIDED", "REFUNDED"),
 }
-STATUSES = ("CREATING", "OPEN", "CAPTURING", "CAPTURED", "VOIDING", "VOIDED")
+STATUSES = ("CREATING", "OPEN", "CAPTURING", "CAPTURED", "VOIDING", "VOIDED", "REFUNDED")
 
 
 @pytest.mark.parametrize("old", STATUSES)
@@ -277,9 +282,9 @@ async def test_case_25_a_payment_only_goes_where_the_rules_let_it(old):
             await db.execute(*_new_payment(checkout_id, reference="pi_1"))
             await _bring_payment_to(old)
             if (old, new) in ALLOWED:
-                assert await db.execute("UPDATE payment SET status = $1", new) == "UPDATE 1"
+                assert await db.execute(MOVE_PAYMENT, new) == "UPDATE 1"
             else:
-                await refused("UPDATE payment SET status = $1", new, because="does not become")
+                await refused(MOVE_PAYMENT, new, because="does not become")
         assert ((old, new) in ALLOWED) == (new in NEXT.get(old, ())), "the rule and the wall are the same"
 
 
@@ -423,6 +428,215 @@ async def test_ac_t4_two_organisers_do_not_slip_past_each_other():
     assert sum(isinstance(outcome, asyncpg.CheckViolationError) for outcome in outcomes) == 1
 
 
+# Money that goes back
+
+
+async def test_no_more_goes_back_than_was_taken(stripe):
+    await buy(await make_event(), stripe, General=2)
+    await refused(_new_refund(amount=4801), because="took 4800, 0 has gone back: not 4801 more")
+    async with undone():
+        await db.execute(_new_refund(amount=4000))
+        await refused(_new_refund(amount=801), because="took 4800, 4000 has gone back")
+        await db.execute(_new_refund(amount=800))
+        await refused(_new_refund(amount=1), because="took 4800, 4800 has gone back")
+        await db.execute(_new_refund(amount=0, status="SUCCEEDED"))
+
+
+async def test_what_failed_does_not_count_as_gone_back(stripe):
+    await buy(await make_event(), stripe)
+    async with undone():
+        await db.execute(_new_refund(amount=2400))
+        await db.execute("UPDATE refund SET status = 'FAILED'")
+        await db.execute(_new_refund(amount=9999, status="FAILED"))
+        await db.execute(_new_refund(amount=2400))
+
+
+async def test_money_that_was_not_taken_cannot_go_back(stripe):
+    await start_paying(await hold_with_buyer(await make_event()))
+    async with undone():
+        for status in ("OPEN", "CAPTURING"):
+            await db.execute("UPDATE payment SET status = $1", status)
+            await refused(_new_refund(amount=1, order_id="NULL"), because="took <NULL>")
+
+
+async def test_a_refund_is_in_the_currency_and_of_the_order_that_was_paid(stripe):
+    event = await make_event()
+    await buy(event, stripe)
+    other = await buy(event, stripe)
+    await refused(_new_refund(currency="'USD'"), because="is not of what")
+    await refused(_new_refund(order_id="NULL"), because="is not of what")
+    await refused(
+        _new_refund(order_id=f"(SELECT id FROM orders WHERE id <> o.id AND id = '{other}')"), because="not of"
+    )
+
+
+REFUND_WAYS = {
+    "REQUESTED": (),
+    "PENDING": ("PENDING",),
+    "SUCCEEDED": ("SUCCEEDED",),
+    "FAILED": ("FAILED",),
+}
+
+
+@pytest.mark.parametrize("old", REFUND_WAYS)
+async def test_a_refund_only_goes_where_the_rules_let_it(stripe, old):
+    await buy(await make_event(), stripe)
+    move = "UPDATE refund SET status = $1, reference = coalesce(reference, 're_1')"
+    for new in REFUND_WAYS:
+        if old == new:
+            continue
+        async with undone():
+            await db.execute(_new_refund())
+            for step in REFUND_WAYS[old]:
+                await db.execute(move, step)
+            if new in refunds.NEXT.get(old, ()):
+                assert await db.execute(move, new) == "UPDATE 1"
+            else:
+                await refused(move, new, because="does not become")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "id = gen_random_uuid()",
+        "payment_id = gen_random_uuid()",
+        "order_id = NULL",
+        "request_key = 'another-key-of-16'",
+        "amount = 1",
+        "currency = 'USD'",
+        "reason = 'GOODWILL'",
+        "reference = 're_2'",
+        "reference = NULL",
+    ],
+)
+async def test_what_a_refund_gives_back_does_not_change(stripe, change):
+    await buy(await make_event(), stripe)
+    async with undone():
+        await db.execute(_new_refund(status="SUCCEEDED", reference="'re_1'"))
+        await refused(f"UPDATE refund SET {change}")
+
+
+async def test_a_refund_that_makes_no_sense_is_refused(stripe):
+    await buy(await make_event(), stripe)
+    for nonsense in (
+        {"amount": -1},
+        {"reason": "'WHATEVER'"},
+        {"status": "MAYBE"},
+        {"request_key": "'short'"},
+        {"status": "PENDING"},
+        {"status": "SUCCEEDED"},
+    ):
+        await refused(_new_refund(**nonsense), because="check")
+
+
+async def test_one_refund_of_the_provider_and_one_request_key_are_one_refund(stripe):
+    await buy(await make_event(), stripe)
+    async with undone():
+        await db.execute(_new_refund(amount=1, reference="'re_1'", request_key=f"'{'k' * 16}'"))
+        await refused(_new_refund(amount=1, reference="'re_1'"), because="refund_reference")
+        await refused(_new_refund(amount=1, request_key=f"'{'k' * 16}'"), because="refund_once_per_request")
+
+
+async def test_a_ticket_does_not_go_back_with_another_order(stripe):
+    event = await make_event()
+    await buy(event, stripe)
+    other = await buy(event, stripe)
+    async with undone():
+        await db.execute(_new_refund())
+        await refused(f"{GO_BACK} WHERE order_id = '{other}'", because="another order")
+
+
+async def test_a_seat_is_sold_again_only_when_its_money_has_gone_back_and_then_for_ever(stripe):
+    await buy(await make_event(), stripe)
+    await refused("UPDATE ticket SET returned = true", because="returned_was_refunded")
+    async with undone():
+        await db.execute(_new_refund())
+        await db.execute(GO_BACK)
+        await refused("UPDATE ticket SET returned = true", because="still with us")
+        await db.execute("UPDATE refund SET status = 'PENDING', reference = 're_1'")
+        await db.execute("UPDATE ticket SET returned = true")
+        await db.execute("UPDATE refund SET status = 'FAILED'")
+        for regret in ("returned = false", "refund_id = NULL", "refund_id = NULL, returned = false"):
+            await refused(f"UPDATE ticket SET {regret}", because="on sale again")
+    async with undone():
+        await db.execute(_new_refund())
+        await db.execute(GO_BACK)
+        await db.execute("UPDATE refund SET status = 'FAILED'")
+        await refused("UPDATE ticket SET returned = true", because="still with us")
+
+
+async def test_a_refunded_ticket_admits_again_only_when_its_refund_has_failed(stripe):
+    await buy(await make_event(), stripe)
+    for step in ("REQUESTED", "PENDING", "SUCCEEDED"):
+        async with undone():
+            await db.execute(_new_refund())
+            await db.execute(GO_BACK)
+            if step != "REQUESTED":
+                await db.execute("UPDATE refund SET status = $1, reference = 're_1'", step)
+            await refused("UPDATE ticket SET refund_id = NULL", because="goes back")
+            await db.execute("UPDATE refund SET status = 'FAILED'")
+            await db.execute("UPDATE ticket SET refund_id = NULL")
+
+
+async def test_what_was_taken_is_known_and_does_not_change(stripe):
+    await buy(await make_event(), stripe)
+    await refused("UPDATE payment SET captured = captured - 1")
+    await refused("UPDATE payment SET captured = NULL")
+    await start_paying(await hold_with_buyer(await make_event()))
+    await refused("UPDATE payment SET captured = 1 WHERE status = 'OPEN'", because="payment_taken_is_known")
+    async with undone():
+        refunded = "UPDATE payment SET status = 'REFUNDED', captured = $1 WHERE status = 'OPEN'"
+        await refused(refunded, None, because="payment_taken_is_known")
+        await refused(refunded, 0, because="payment_taken_is_known")
+        await db.execute(refunded, 1)
+    async with undone():
+        await db.execute("UPDATE payment SET status = 'CAPTURING' WHERE status = 'OPEN'")
+        await refused(
+            "UPDATE payment SET status = 'CAPTURED', captured = amount - 1 WHERE status = 'CAPTURING'",
+            because="payment_taken_is_known",
+        )
+
+
+async def test_a_payment_that_was_sent_back_makes_room_for_another():
+    checkout_id = await hold_with_buyer(await make_event())
+    async with undone():
+        await db.execute(*_new_payment(checkout_id, reference="pi_1"))
+        await _bring_payment_to("REFUNDED")
+        await db.execute(*_new_payment(checkout_id))
+
+
+@pytest.mark.parametrize("table", ["refund", "dispute"])
+async def test_what_happened_to_money_is_never_deleted(stripe, table):
+    await buy(await make_event(), stripe)
+    async with undone():
+        await db.execute(_new_refund())
+        await db.execute(
+            """INSERT INTO dispute (id, payment_id, amount, currency, reason, status)
+               SELECT 'du_1', id, amount, currency, 'fraudulent', 'lost' FROM payment"""
+        )
+        await refused(f"DELETE FROM {table}", because="may not be deleted")
+
+
+async def test_one_difference_is_kept_once_until_it_is_cleared():
+    found = """INSERT INTO discrepancy (id, kind, reference, theirs, ours)
+               VALUES (gen_random_uuid(), 'amount', 'pi_1', 'one', 'other')"""
+    async with undone():
+        await db.execute(found)
+        await refused(found, because="discrepancy_open")
+        await db.execute("UPDATE discrepancy SET cleared_at = now()")
+        await db.execute(found)
+
+
+@pytest.mark.parametrize("attack", ["UPDATE audit_entry SET actor_name = 'Eve'", "DELETE FROM audit_entry"])
+async def test_i8_what_was_written_down_about_who_did_what_stays(attack):
+    async with undone():
+        await db.execute(
+            """INSERT INTO audit_entry (actor_name, action, subject_kind, subject_id)
+               VALUES ('Mira', 'refund requested', 'order', '1')"""
+        )
+        await refused(attack, because="stays")
+
+
 # Makers
 
 
@@ -494,12 +708,36 @@ WAYS = {
     "CAPTURED": ("OPEN", "CAPTURING", "CAPTURED"),
     "VOIDING": ("OPEN", "VOIDING"),
     "VOIDED": ("VOIDED",),
+    "REFUNDED": ("OPEN", "REFUNDED"),
 }
+# Money that was taken has an amount.
+MOVE_PAYMENT = """
+    UPDATE payment SET status = $1::text,
+        captured = CASE WHEN $1::text IN ('CAPTURED', 'REFUNDED') THEN coalesce(captured, amount) END
+"""
+
+
+GO_BACK = "UPDATE ticket SET refund_id = (SELECT id FROM refund ORDER BY created_at DESC LIMIT 1)"
+
+
+def _new_refund(*, amount=1000, status="REQUESTED", **columns):
+    """Of the first payment there is, for its order."""
+    values = {
+        "id": "gen_random_uuid()",
+        "payment_id": "p.id",
+        "order_id": "o.id",
+        "amount": amount,
+        "currency": "p.currency",
+        "reason": "'REQUESTED'",
+        "status": f"'{status}'",
+    } | columns
+    return f"""INSERT INTO refund ({", ".join(values)}) SELECT {", ".join(map(str, values.values()))}
+               FROM payment AS p LEFT JOIN orders AS o ON o.payment_id = p.id ORDER BY p.created_at LIMIT 1"""
 
 
 async def _bring_payment_to(status):
     for step in WAYS[status]:
-        await db.execute("UPDATE payment SET status = $1", step)
+        await db.execute(MOVE_PAYMENT, step)
 
 
 async def _paid_order(stripe):

@@ -14,6 +14,11 @@ I2_SOLD = "I2 sold and held never exceed an allocation"
 I2_SUM = "I2 allocations never add up to more than the capacity"
 I3_ORDER = "I3 a captured payment has exactly one order, any other has none"
 I3_AMOUNT = "I3 an order is for what was paid"
+I4_GOES_BACK = "I4 money that became no order goes back, all of it"
+I4_TOO_MUCH = "I4 never more goes back than was taken"
+I4_ON_LIST = "I4 a refund that was asked for is on the worker's list"
+I13_NOBODY = "I13 an order whose money went back admits nobody"
+I13_TICKET = "I13 a ticket is invalid only while its money has gone, or goes, back"
 I5 = "I5 consumed reservations and order lines are the same tickets"
 I6 = "I6 an order's totals are the sums of its lines"
 I9 = "I9 the counters equal the rows"
@@ -26,6 +31,16 @@ MORE_RESERVED = """
     SELECT gen_random_uuid(), checkout_id, event_id, ticket_type_id, {quantity}, unit_price, '{status}', expires_at
     FROM reservation WHERE status = 'ACTIVE' LIMIT 1
 """
+
+# A refund beside whatever is there, with its note for the worker left out.
+REFUND = """
+    INSERT INTO refund (id, payment_id, order_id, amount, currency, reason, status, reference)
+    SELECT gen_random_uuid(), p.id, o.id, {amount}, p.currency, 'REQUESTED', '{status}', 're_1'
+    FROM payment AS p JOIN orders AS o ON o.payment_id = p.id
+"""
+REFUNDED_WITHOUT_ORDER = (
+    "DELETE FROM ticket; DELETE FROM order_item; DELETE FROM orders; UPDATE payment SET status = 'REFUNDED'"
+)
 
 # What is planted, and every invariant that it breaks.
 PLANTED = {
@@ -44,6 +59,22 @@ PLANTED = {
     "a captured payment without an order": (
         "DELETE FROM ticket; DELETE FROM order_item; DELETE FROM orders",
         {I3_ORDER, I5, I9},
+    ),
+    "money taken, no order, and nothing on its way back": (REFUNDED_WITHOUT_ORDER, {I4_GOES_BACK, I5, I9}),
+    "a refund of more than was taken": (REFUND.format(amount="p.captured + 1", status="SUCCEEDED"), {I4_TOO_MUCH}),
+    "a refund that nobody will run": (REFUND.format(amount=1, status="REQUESTED"), {I4_ON_LIST}),
+    "an order refunded whole whose tickets still admit": (
+        REFUND.format(amount="p.captured", status="PENDING"),
+        {I13_NOBODY},
+    ),
+    "a ticket that a failed refund keeps invalid": (
+        REFUND.format(amount=1, status="FAILED") + "; UPDATE ticket SET refund_id = (SELECT id FROM refund)",
+        {I13_TICKET},
+    ),
+    "a seat returned to sale without being counted": (
+        REFUND.format(amount=1, status="SUCCEEDED")
+        + "; UPDATE ticket SET returned = true, refund_id = (SELECT id FROM refund)",
+        {I9},
     ),
     "an order for a payment that was not captured": ("UPDATE payment SET status = 'OPEN'", {I3_ORDER}),
     "an order that names another intent": ("UPDATE orders SET payment_reference = 'pi_other'", {I3_ORDER}),
@@ -129,6 +160,7 @@ async def planted(sql):
         for constraint in ("event_never_oversold", "ticket_type_never_oversold"):
             table = constraint.removesuffix("_never_oversold")
             await db.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}")
+        await db.execute("ALTER TABLE payment DROP CONSTRAINT payment_taken_is_known")
         for statement in sql.split("; "):
             await db.execute(statement)
         yield

@@ -68,9 +68,11 @@ class Sandbox:
         return self._clients[key, timeout]
 
     def post(self, path: str, **body: Any) -> dict[str, Any]:
-        answer = self.http.post(f"{self.url}/_sandbox/{path}", json=body)
-        answer.raise_for_status()
-        return dict(answer.json())
+        return dict(self.try_post(path, **body).raise_for_status().json())
+
+    def try_post(self, path: str, **body: Any) -> httpx.Response:
+        """For what may be refused."""
+        return self.http.post(f"{self.url}/_sandbox/{path}", json=body)
 
     def state_now(self) -> dict[str, Any]:
         return dict(self.http.get(f"{self.url}/_sandbox/state").json())

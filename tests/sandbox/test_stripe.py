@@ -2,20 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stripe
-from stripe import PaymentIntent, StripeError, WebhookSignature
+from stripe import WebhookSignature
 
 from sandbox.stripe import intents
 from sandbox.stripe.machine import Machine
+from tests.sandbox.paying import ASKS, DECLINED, OK, authorised, create, paid, refusal_of
 from tests.sandbox.running import SECRET_KEY, WEBHOOK_SECRET, Sandbox, Shop, eventually
-
-OK, DECLINED, ASKS = "pm_card_visa", "pm_card_chargeDeclined", "pm_card_authenticationRequired"
 
 
 async def test_an_authorised_payment_is_captured_when_the_shop_says_so(sandbox: Sandbox) -> None:
@@ -371,33 +369,3 @@ async def test_the_state_shows_calls_but_no_secrets(sandbox: Sandbox) -> None:
 def test_another_site_cannot_press_the_switches(sandbox: Sandbox) -> None:
     answer = sandbox.http.post(f"{sandbox.url}/_sandbox/reset", headers={"Origin": "https://elsewhere.example"})
     assert answer.status_code == 403
-
-
-async def create(sandbox: Sandbox, *, key: str | None = None, **fields: Any) -> PaymentIntent:
-    params: Any = {
-        "amount": 8400,
-        "currency": "eur",
-        "capture_method": "manual",
-        "allowed_payment_method_types": ["card"],
-        **fields,
-    }
-    if "payment_method_types" in params:
-        del params["allowed_payment_method_types"]
-    options: Any = {"idempotency_key": key} if key else {}
-    return await sandbox.stripe().v1.payment_intents.create_async(params, options)
-
-
-async def authorised(sandbox: Sandbox, *, key: str | None = None) -> PaymentIntent:
-    intent = await create(sandbox, key=key)
-    return await sandbox.stripe().v1.payment_intents.confirm_async(intent.id, {"payment_method": OK})
-
-
-async def paid(sandbox: Sandbox) -> PaymentIntent:
-    intent = await authorised(sandbox)
-    return await sandbox.stripe().v1.payment_intents.capture_async(intent.id)
-
-
-async def refusal_of(call: Awaitable[Any]) -> Any:
-    with pytest.raises(StripeError) as refusal:
-        await call
-    return refusal.value

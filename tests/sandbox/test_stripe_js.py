@@ -2,25 +2,15 @@
 
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, FrameLocator, Page, async_playwright, expect
+from playwright.async_api import FrameLocator, Page, expect
 
 from tests.sandbox.running import PUBLISHABLE_KEY, Sandbox
 
-CHROMIUM = {
-    "executable_path": "/usr/bin/chromium",
-    "args": [
-        "--no-sandbox",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        "--no-first-run",
-    ],
-}
 HTML = """<!doctype html><html lang="en"><title>Checkout</title><script src="{api}/js/stripe.js"></script>
 <script src="/shop.js" defer></script><form><div id="payment"></div><button>Pay</button></form><p id="said"></p>"""
 SHOP = """
@@ -84,26 +74,6 @@ def checkout(sandbox: Sandbox) -> Iterator[Checkout]:
     yield checkout
     checkout.server.shutdown()
     checkout.server.server_close()
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(**CHROMIUM)  # type: ignore[arg-type]
-        yield browser
-        await browser.close()
-
-
-@pytest.fixture
-async def page(browser: Browser) -> AsyncIterator[Page]:
-    """A page that fails its test when anything it does is against its policy."""
-    page = await browser.new_page()
-    complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    await page.close()
-    assert [text for text in complaints if "status of 40" not in text] == []
 
 
 async def test_declined_then_rejected_at_the_bank_then_approved(

@@ -1,15 +1,27 @@
-"""The confirmation mail: to its buyer, once, with the link to the tickets."""
+"""Mails to buyers: the tickets, a payment that came to nothing, money on its way back. Each once, and each true."""
 
 import asyncio
 
 import httpx
 import pytest
 
+from domain.refunds import Everything, Money, RefundReason, TheseTickets
 from models import database as db
-from services import checkout, links, mail, settlement, tickets
+from services import audit, checkout, links, mail, refunds, settlement, tickets
+from services.gateway import OutcomeUnknown
 from tasks import jobs
 from tests.conftest import run_stripe_sandbox
-from tests.makers import buy, hold, let_time_pass, make_event, start_paying, ticket_type
+from tests.makers import (
+    buy,
+    hold,
+    hold_with_buyer,
+    key,
+    let_time_pass,
+    let_time_run_out,
+    make_event,
+    start_paying,
+    ticket_type,
+)
 
 BASE_URL = "https://tickets.example.org"
 
@@ -111,3 +123,132 @@ async def buy_as(stripe, *, name, email, **event):
     intent = await start_paying(checkout_id)
     await stripe.pay(intent.client_secret)
     await settlement.settle(intent.reference)
+
+
+async def one_letter(letters):
+    """What a person reads, the same in both parts: blanks and line ends are not."""
+    await jobs.drain_outbox({})
+    (letter,) = await letters()
+    return letter["subject"], *(" ".join(letter[part].split()) for part in ("text", "html"))
+
+
+async def test_money_that_came_too_late_is_not_charged_and_that_is_written(letters, stripe):
+    event = await make_event(capacity=1, title="Winter Light")
+    checkout_id = await hold_with_buyer(event)
+    intent = await start_paying(checkout_id)
+    await let_time_run_out(checkout_id)
+    await hold(event)
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)
+    subject, *parts = await one_letter(letters)
+    assert subject == "You were not charged: Winter Light"
+    for part in parts:
+        assert "€24.00" in part
+        assert "came when your hold was over" in part
+        assert "If your bank shows money as reserved" in part
+        assert f"{BASE_URL}/events/{event.slug}" in part
+
+
+async def test_another_amount_than_ours_is_not_called_late(letters, stripe):
+    checkout_id = await hold_with_buyer(await make_event())
+    intent = await start_paying(checkout_id)
+    await stripe.change_amount(intent.reference, 100)
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)
+    _, *parts = await one_letter(letters)
+    for part in parts:
+        assert "was not the €24.00 that your tickets" in part
+        assert "hold was over" not in part
+
+
+async def test_an_authorisation_that_died_is_written_once_the_hold_is_over(letters, stripe):
+    checkout_id = await hold_with_buyer(await make_event())
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await stripe.fault(op="payment_intents.capture", mode="drop_before", times=2)
+    with pytest.raises(OutcomeUnknown):
+        await settlement.settle(intent.reference)
+    await stripe.dashboard(intent.reference, "expire_authorisation")
+    await settlement.settle(intent.reference)
+    await jobs.drain_outbox({})
+    assert await letters() == [], "until then the same hold can still be paid for"
+    await let_time_pass(minutes=16)
+    _, *parts = await one_letter(letters)
+    for part in parts:
+        assert "took its word back before any money was taken" in part
+
+
+async def refund(order_id, wish):
+    await refunds.request(
+        order_id,
+        wish,
+        reason=RefundReason.REQUESTED,
+        note="",
+        seats_return=False,
+        request_key=key(),
+        actor=audit.SYSTEM,
+    )
+
+
+async def after_the_confirmation(letters, stripe, order_id, wish):
+    """The mail about a refund alone."""
+    await jobs.drain_outbox({})
+    before = len(await letters())
+    await refund(order_id, wish)
+    await jobs.drain_outbox({})
+    await jobs.drain_outbox({})
+    letter, *older = await letters()
+    assert len(older) == before
+    return letter["subject"], *(" ".join(letter[part].split()) for part in ("text", "html"))
+
+
+async def test_a_refund_is_written_with_its_amount_and_the_tickets_it_makes_invalid(letters, stripe):
+    order_id = await buy(await make_event(title="Winter Light"), stripe, General=2)
+    first, second = await db.fetch("SELECT id, number FROM ticket ORDER BY position")
+    subject, *parts = await after_the_confirmation(letters, stripe, order_id, TheseTickets(frozenset({first["id"]})))
+    assert subject == "Your refund: Winter Light"
+    for part in parts:
+        assert "€24.00" in part
+        assert "on its way back" in part
+        assert first["number"] in part
+        assert second["number"] not in part
+        assert f"{BASE_URL}/orders/{links.order_token(order_id)}" in part
+
+
+async def test_money_alone_leaves_the_tickets_as_they_were(letters, stripe):
+    order_id = await buy(await make_event(), stripe)
+    _, *parts = await after_the_confirmation(letters, stripe, order_id, Money(500))
+    for part in parts:
+        assert "€5.00" in part
+        assert "Your tickets are as good as before" in part
+        assert "No longer valid" not in part
+
+
+async def test_free_tickets_are_cancelled_without_a_word_about_money(letters, stripe):
+    checkout_id = await hold_with_buyer(await make_event(ticket_type("Guest", price=0), title="Winter Light"), Guest=1)
+    await checkout.start_payment(checkout_id)
+    order_id = await db.fetchval("SELECT id FROM orders")
+    subject, *parts = await after_the_confirmation(letters, stripe, order_id, Everything())
+    assert subject == "Cancelled: Winter Light"
+    for part in parts:
+        assert "were cancelled. They had cost nothing, so nothing is paid back." in part
+        assert "€" not in part
+
+
+async def test_money_that_became_no_order_is_written_to_go_back(letters, stripe):
+    event = await make_event(capacity=1)
+    checkout_id = await hold_with_buyer(event)
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await let_time_run_out(checkout_id)
+    await hold(event)
+    await stripe.dashboard(intent.reference, "capture")
+    await settlement.settle(intent.reference)
+    await jobs.drain_outbox({})
+    subject, *parts = await one_letter(letters)
+    assert subject == "Your refund: Winter Light"
+    for part in parts:
+        assert "€24.00" in part
+        assert "sending all of it back to the card" in part
+        assert "not charged" not in part
+        assert "/orders/" not in part, "there is none"

@@ -10,11 +10,15 @@ import pytest
 import stripe as library
 
 from models import database as db
-from services import gateway, notices
+from sandbox.plan import SANDBOX_SECRET_KEY
+from services import disputes, gateway, notices, refunds, settlement
+from services.audit import Actor
 from services.gateway import Notice, NoticeRefused
 from services.stripe_gateway import StripeGateway
+from services.transaction import transaction
 from tests.conftest import WEBHOOK_SECRET
-from tests.makers import hold_with_buyer, let_time_pass, make_event, start_paying
+from tests.makers import buy, hold_with_buyer, let_time_pass, make_event, start_paying
+from tests.services import bank
 
 OLD_SECRET = "whsec_the_one_before"
 EVENT = {
@@ -126,6 +130,15 @@ async def test_a_notice_about_nobody_of_ours_is_kept_and_left_alone(purchase):
     assert await notices.handle_due() == 0
 
 
+@pytest.mark.parametrize("kind", notices.TELL_OF_AN_INTENT)
+async def test_a_notice_that_only_tells_of_an_intent_is_news_until_we_know_the_intent(purchase, kind):
+    assert not await notices.keep(notice("evt_1", purchase.reference, kind=kind, payment_id=purchase.payment_id))
+    async with transaction():
+        await db.execute("SET LOCAL session_replication_role = replica")
+        await db.execute("UPDATE payment SET status = 'CREATING', reference = NULL")
+    assert await notices.keep(notice("evt_2", purchase.reference, kind=kind, payment_id=purchase.payment_id))
+
+
 async def test_a_kind_of_notice_that_means_nothing_to_us_is_kept_and_left_alone(purchase):
     assert not await notices.keep(notice("evt_1", purchase.reference, kind="charge.updated"))
     assert await notices.handle_due() == 0
@@ -178,7 +191,7 @@ async def test_a_notice_whose_handling_fails_is_tried_again_later(purchase, stri
     await notices.keep(notice("evt_1", purchase.reference))
     await stripe.fault(op="payment_intents.retrieve", mode="429")
     assert await notices.handle_due() == 0
-    assert "Too many requests" in await db.fetchval("SELECT last_error FROM payment_notice")
+    assert "rate limit" in await db.fetchval("SELECT last_error FROM payment_notice")
     assert await notices.handle_due() == 0, "not at once"
     await let_time_pass(seconds=5)
     assert await notices.handle_due() == 1
@@ -206,10 +219,73 @@ async def test_a_worker_that_dies_with_a_notice_in_hand_loses_nothing(purchase, 
     await stripe.pay(purchase.client_secret)
     await notices.keep(notice("evt_1", purchase.reference))
     with monkeypatch.context() as patch:
-        patch.setattr(notices, "settle", killed)
+        patch.setitem(notices.DEEDS, "payment_intent.", killed)
         with pytest.raises(Killed):
             await notices.handle_due()
     assert await notices.handle_due() == 0, "its lease has to run out first"
     await let_time_pass(seconds=notices.LEASE_SECONDS)
     assert await notices.handle_due() == 1
     assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
+
+
+# About money that goes back
+
+
+async def test_the_provider_s_own_words_about_refunds_and_disputes_lead_to_the_intent(stripe, door):
+    """Every event that the stand-in writes for them, read as it would come."""
+    order_id = await buy(await make_event(), stripe)
+    intent = await db.fetchval("SELECT payment_reference FROM orders WHERE id = $1", order_id)
+    made = await stripe.dashboard(intent, "refund", amount=100)
+    await bank.decide(stripe, made["id"], "fail")
+    dispute = await stripe.dashboard(intent, "dispute")
+    await bank.decide(stripe, dispute["id"], "win")
+    answer = await stripe._client.get("/v1/events", params={"limit": 100}, auth=(SANDBOX_SECRET_KEY, ""))
+    led = {}
+    for event in answer.json()["data"]:
+        raw = json.dumps(event).encode()
+        read = door.read_notice(raw, signed(raw))
+        led[read.type] = (read.reference, notices._deed(read.type))
+    assert {reference for reference, _ in led.values()} == {intent}
+    to_refunds = {"refund.created", "refund.updated", "refund.failed", "charge.refunded", "charge.refund.updated"}
+    to_disputes = {kind for kind in led if kind.startswith("charge.dispute.")}
+    assert to_refunds <= led.keys()
+    assert len(to_disputes) >= 3
+    assert {kind for kind, (_, deed) in led.items() if deed is refunds.sync} == to_refunds
+    assert {kind for kind, (_, deed) in led.items() if deed is disputes.sync} == to_disputes
+    assert led["payment_intent.succeeded"][1] is settlement.settle
+    assert led["charge.succeeded"][1] is None, "its intent says the same"
+
+
+async def test_a_notice_about_somebody_else_s_refund_is_kept_and_done_with(stripe):
+    assert not await notices.keep(notice("evt_1", "pi_foreign", kind="refund.created"))
+    assert not await notices.keep(notice("evt_2", None, kind="refund.created"))
+    assert await notices.handle_due() == 0
+    assert await db.fetchval("SELECT count(*) FROM payment_notice WHERE handled_at IS NOT NULL") == 2
+
+
+async def test_refunds_and_disputes_told_twice_late_and_in_any_order_are_known_once(stripe):
+    order_id = await buy(await make_event(), stripe, General=2)
+    intent = await db.fetchval("SELECT payment_reference FROM orders WHERE id = $1", order_id)
+    await stripe.dashboard(intent, "refund", amount=100)
+    await stripe.dashboard(intent, "dispute")
+    kinds = ["refund.created", "charge.refunded", "refund.updated", "charge.dispute.created", "charge.dispute.updated"]
+    for number, kind in enumerate(random.sample(kinds * 3, 15)):
+        await notices.keep(notice(f"evt_{number}", intent, kind=kind))
+    await asyncio.gather(*(notices.handle_due() for _ in range(3)))
+    assert await db.fetchval("SELECT count(*) FROM payment_notice WHERE handled_at IS NULL") == 0
+    assert [tuple(row) for row in await db.fetch("SELECT amount, reason FROM refund")] == [(100, "OUTSIDE")]
+    assert await db.fetchval("SELECT count(*) FROM dispute") == 1
+
+
+async def test_a_notice_that_was_given_up_is_taken_up_at_a_person_s_word(purchase, stripe):
+    await stripe.pay(purchase.client_secret)
+    await notices.keep(notice("evt_1", purchase.reference))
+    await db.execute("UPDATE payment_notice SET run_at = 'infinity', attempts = 12")
+    assert await notices.handle_due() == 0
+    for _ in range(2):
+        await notices.try_again("evt_1", actor=Actor(uuid.UUID(int=1), "Mira"))
+        await notices.handle_due()
+    await notices.try_again("evt_unknown", actor=Actor(uuid.UUID(int=1), "Mira"))
+    assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
+    entries = await db.fetch("SELECT actor_name, action, subject_kind, subject_id FROM audit_entry")
+    assert [tuple(entry) for entry in entries] == [("Mira", "tried again", "notice", "evt_1")], "what is done is done"

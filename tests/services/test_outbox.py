@@ -7,6 +7,7 @@ import pytest
 
 from models import database as db
 from services import outbox
+from services.audit import Actor
 from services.transaction import transaction
 from tests import mutants
 from tests.conftest import until
@@ -160,3 +161,28 @@ async def test_case_36_a_slow_worker_does_not_do_again_what_another_has_done_mea
 
 async def _everything_is_leased():
     return await db.fetchval("SELECT count(*) FROM outbox WHERE attempts = 0") == 0
+
+
+async def test_a_letter_that_was_given_up_is_taken_up_at_a_person_s_word():
+    subjects, worker = await notes(1), Worker()
+    note = await db.fetchval("SELECT id FROM outbox")
+    await db.execute("UPDATE outbox SET run_at = 'infinity', attempts = 12, last_error = 'not today'")
+    assert await worker.drain() == 0
+    for _ in range(2):
+        await outbox.try_again(note, actor=Actor(uuid.UUID(int=1), "Mira"))
+        await worker.drain()
+    await outbox.try_again(note + 1, actor=Actor(uuid.UUID(int=1), "Mira"))
+    assert worker.done == subjects
+    entries = await db.fetch("SELECT actor_name, action, subject_kind, after::text FROM audit_entry")
+    (entry,) = [tuple(found) for found in entries]
+    assert entry[:3] == ("Mira", "tried again", "outbox"), "what is done is done, what is not there was not tried"
+    assert str(subjects[0]) in entry[3]
+
+
+async def test_a_letter_that_fails_again_gets_all_its_attempts_anew():
+    subjects = await notes(1)
+    worker = Worker(fails=subjects)
+    await db.execute("UPDATE outbox SET run_at = 'infinity', attempts = 12")
+    await outbox.try_again(await db.fetchval("SELECT id FROM outbox"), actor=Actor(None, "Foyer"))
+    await worker.drain()
+    assert tuple(await db.fetchrow("SELECT attempts, run_at < 'infinity' FROM outbox")) == (1, True)

@@ -15,6 +15,7 @@ from models.checkout import visit
 from services import checkout, gateway, reconciliation, settlement
 from services.gateway import IntentStatus, OutcomeUnknown
 from services.transaction import transaction
+from tasks import jobs
 from tests.faults import scenarios
 from tests.makers import (
     hold,
@@ -301,8 +302,7 @@ async def test_case_22_money_captured_by_hand_after_the_hold_with_seats_left_is_
     assert await purchase.has_its_tickets()
 
 
-async def test_case_22_money_captured_by_hand_without_seats_is_kept_in_sight(begin, stripe):
-    """Refunds are another chapter; until then it must not be forgotten, nor become a ticket."""
+async def test_case_22_money_captured_by_hand_without_seats_goes_back_in_full(begin, stripe):
     event = await make_event(capacity=1)
     purchase = await begin(event)
     await purchase.authorise()
@@ -312,7 +312,10 @@ async def test_case_22_money_captured_by_hand_without_seats_is_kept_in_sight(beg
     await purchase.settle()
     assert await purchase.order() is None
     payment = await purchase.payment()
-    assert (payment["status"], payment["last_error"]) == ("VOIDING", "captured_by_hand")
+    assert (payment["status"], payment["last_error"]) == ("REFUNDED", "captured_by_hand")
+    await jobs.drain_outbox({})
+    (refund,) = (await stripe.state())["refunds"]
+    assert (refund["amount"], refund["payment_intent"]) == (2400, purchase.intent.reference)
 
 
 async def test_case_24_an_intent_cancelled_at_the_provider_leaves_the_hold_alive(begin, stripe):
@@ -379,6 +382,9 @@ async def test_case_22_a_part_captured_by_hand_is_not_an_order_over_the_whole(be
     await stripe.dashboard(purchase.intent.reference, "capture", amount_to_capture=1000)
     await purchase.settle()
     assert await purchase.order() is None
+    await jobs.drain_outbox({})
+    (refund,) = (await stripe.state())["refunds"]
+    assert refund["amount"] == 1000
 
 
 async def test_the_currency_of_the_moment_is_kept_for_the_life_of_the_hold_or_not_changed_at_all(stripe):

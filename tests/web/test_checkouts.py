@@ -6,12 +6,15 @@ import pytest
 from httpx import AsyncClient
 
 from models import database as db
-from services import checkout, links, settlement
+from services import checkout, links, refunds, settlement
+from services.gateway import OutcomeUnknown
+from tasks import jobs
 from tests.makers import (
     hold,
     hold_with_buyer,
     key,
     left,
+    let_time_pass,
     let_time_run_out,
     make_event,
     start_paying,
@@ -262,6 +265,152 @@ async def test_a_payment_that_came_too_late_for_tickets_that_are_gone_is_explain
     assert "Your payment came too late" in answer.text
     assert "You were not charged" in answer.text
     assert "€24.00" in answer.text
+
+
+async def pin_without_capture(stripe, checkout_id) -> str:
+    """The bank agrees, the seats are nailed down, and the taking of the money stays unanswered. Returns the intent."""
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await stripe.fault(op="payment_intents.capture", mode="drop_before", times=2)
+    with pytest.raises(OutcomeUnknown):
+        await settlement.settle(intent.reference)
+    return intent.reference
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ticket_type SET price = 2500",
+        "UPDATE event SET status = 'DRAFT'",
+        "UPDATE ticket_type SET sales_end = now()",
+    ],
+)
+async def test_late_money_that_buys_nothing_any_more_is_never_called_charged(browser, stripe, change):
+    checkout_id = await hold_with_buyer(await make_event(ticket_type(), ticket_type("Other")))
+    intent = await start_paying(checkout_id)
+    await let_time_run_out(checkout_id)
+    await db.execute(change)
+    await stripe.pay(intent.client_secret)
+    text = (await browser.get(page_of(checkout_id))).text
+    assert "Your payment came too late" in text
+    assert "You were not charged: if your bank shows €24.00 as reserved" in text
+
+
+async def test_money_that_was_not_what_we_asked_for_is_let_go_and_that_is_said(browser, stripe):
+    checkout_id = await hold_with_buyer(await make_event())
+    intent = await start_paying(checkout_id)
+    await stripe.change_amount(intent.reference, 100)
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)
+    assert "The payment came to nothing" in (await browser.get(page_of(checkout_id))).text, "while the hold lives"
+    await let_time_run_out(checkout_id)
+    text = (await browser.get(page_of(checkout_id))).text
+    assert "It was not for the €24.00 that the ticket cost" in text
+    assert "You were not charged" in text
+
+
+async def test_case_20_an_authorisation_that_died_after_the_hold_is_not_called_a_late_payment(browser, stripe):
+    event = await make_event()
+    checkout_id = await hold_with_buyer(event)
+    reference = await pin_without_capture(stripe, checkout_id)
+    await let_time_pass(minutes=16)
+    assert "Your bank has agreed" in (await browser.get(page_of(checkout_id))).text, "pinned, the clock does not matter"
+    await stripe.dashboard(reference, "expire_authorisation")
+    await settlement.settle(reference)
+    answer = await browser.get(page_of(checkout_id))
+    assert answer.status_code == 410
+    assert "Your payment came to nothing" in answer.text
+    assert "You were not charged" in answer.text
+
+
+async def test_while_late_money_is_being_let_go_nobody_is_called_charged(browser, stripe):
+    event = await make_event(capacity=1)
+    checkout_id = await hold_with_buyer(event)
+    intent = await start_paying(checkout_id)
+    await let_time_run_out(checkout_id)
+    await hold(event)
+    await stripe.pay(intent.client_secret)
+    await stripe.fault(op="payment_intents.cancel", mode="drop_before", times=2)
+    text = (await browser.get(f"{page_of(checkout_id)}/status")).text
+    assert "Your payment came too late" in text
+    assert "You were not charged" in text
+
+
+async def test_given_back_in_one_tab_and_paid_in_another_nobody_is_charged(browser, stripe):
+    checkout_id = await hold_with_buyer(await make_event())
+    intent = await start_paying(checkout_id)
+    await stripe.fault(op="*", mode="drop_before", times=4)
+    await checkout.give_back(checkout_id)
+    await stripe.fault(op="*", mode="none")
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)
+    text = (await browser.get(page_of(checkout_id))).text
+    assert "You gave the ticket back" in text
+    assert "You have not been charged: if your bank shows €24.00 as reserved" in text
+
+
+async def taken_by_hand_after_the_tickets_were_gone(stripe) -> tuple:
+    event = await make_event(ticket_type(), ticket_type("Front row", price=3600), capacity=3)
+    checkout_id = await hold_with_buyer(event, General=2, Front_row=1)
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await let_time_run_out(checkout_id)
+    await hold(event)
+    await stripe.dashboard(intent.reference, "capture")
+    await settlement.settle(intent.reference)
+    return checkout_id, intent.reference
+
+
+async def test_case_22_money_that_was_taken_without_seats_is_never_called_not_charged(browser, stripe):
+    checkout_id, reference = await taken_by_hand_after_the_tickets_were_gone(stripe)
+    answer = await browser.get(page_of(checkout_id))
+    assert answer.status_code == 410
+    assert "We’re sending your money back" in answer.text
+    assert "We are sending €84.00 back to the card that you paid with; it usually takes five to ten days" in answer.text
+    assert reference in answer.text, "what to name when asking about it"
+    for untrue in ("not charged", "not been charged"):
+        assert untrue not in answer.text
+
+
+async def test_money_that_has_gone_back_is_said_to_have_gone(browser, stripe):
+    checkout_id, _ = await taken_by_hand_after_the_tickets_were_gone(stripe)
+    await jobs.drain_outbox({})
+    assert await db.fetchval("SELECT status FROM refund") == "SUCCEEDED"
+    assert "We have sent €84.00 back" in (await browser.get(page_of(checkout_id))).text
+
+
+async def test_money_that_could_not_go_back_is_not_called_gone(browser, stripe):
+    checkout_id, reference = await taken_by_hand_after_the_tickets_were_gone(stripe)
+    await jobs.drain_outbox({})
+    refund = await db.fetchval("SELECT reference FROM refund")
+    await stripe._client.post(f"/_sandbox/refunds/{refund}/fail", json={})
+    await refunds.sync(reference)
+    text = (await browser.get(page_of(checkout_id))).text
+    assert "€84.00 should have gone back to the card that you paid with, but did not reach it" in text
+    assert "not been charged" not in text
+
+
+async def test_a_let_go_payment_that_was_taken_by_hand_all_the_same_is_told(browser, stripe):
+    event = await make_event(capacity=1)
+    checkout_id = await hold_with_buyer(event)
+    intent = await start_paying(checkout_id)
+    await let_time_run_out(checkout_id)
+    await hold(event)
+    await stripe.pay(intent.client_secret)
+    await stripe.fault(op="payment_intents.cancel", mode="drop_before", times=2)
+    assert "You were not charged" in (await browser.get(f"{page_of(checkout_id)}/status")).text
+    await stripe.dashboard(intent.reference, "capture")
+    text = (await browser.get(f"{page_of(checkout_id)}/status")).text
+    assert "We are sending €24.00 back" in text
+    assert "not charged" not in text
+
+
+async def test_a_hold_that_waited_in_line_is_not_said_to_have_lasted_fifteen_minutes(browser):
+    checkout_id = await hold(await make_event())
+    await let_time_run_out(checkout_id)
+    text = (await browser.get(page_of(checkout_id))).text
+    assert "15 minutes" not in text
+    assert "It ran out at" in text
 
 
 async def test_a_paid_checkout_leads_to_its_order(browser, stripe):

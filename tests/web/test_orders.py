@@ -4,9 +4,11 @@ import re
 
 import pytest
 
+from domain.refunds import Everything, Money, RefundReason, RefundStatus, TheseTickets
 from models import database as db
-from services import checkout, links, settlement, ticket_codes, tickets
-from tests.makers import buy, hold, hold_with_buyer, make_event, start_paying, ticket_type
+from services import audit, checkout, links, refunds, settlement, ticket_codes, tickets
+from services.gateway import ProviderRefund
+from tests.makers import buy, hold, hold_with_buyer, key, make_event, start_paying, ticket_type
 from web.tickets import qr
 
 
@@ -129,3 +131,131 @@ async def test_names_are_printed_never_run(browser, stripe):
     text = (await browser.get(page_of(order_id))).text
     assert "<script>" not in text
     assert "<i>Winter" not in text
+
+
+async def give_back(order_id, wish):
+    """An admin decides it; Stripe has not been told yet."""
+    return await refunds.request(
+        order_id,
+        wish,
+        reason=RefundReason.REQUESTED,
+        note="",
+        seats_return=False,
+        request_key=key(),
+        actor=audit.SYSTEM,
+    )
+
+
+async def first_tickets(order_id, count) -> frozenset:
+    rows = await db.fetch("SELECT id FROM ticket WHERE order_id = $1 ORDER BY position LIMIT $2", order_id, count)
+    return frozenset(row["id"] for row in rows)
+
+
+def code_in(text, ticket) -> bool:
+    return str(qr(ticket["id"], ticket["number"])) in text
+
+
+async def test_a_refunded_ticket_shows_no_code_and_says_why(browser, order_id):
+    await give_back(order_id, TheseTickets(await first_tickets(order_id, 1)))
+    text = (await browser.get(page_of(order_id))).text
+    gone, *good = await db.fetch("SELECT * FROM ticket WHERE order_id = $1 ORDER BY position", order_id)
+    assert not code_in(text, gone), "from the moment it was decided, before any money has moved"
+    assert all(code_in(text, ticket) for ticket in good)
+    assert text.count("No longer valid") == 1
+    assert "refunded" in text
+    assert f"<s>{gone['number']}</s>" in text
+    assert "You’re going, Ana" in text
+    assert "1 ticket is no longer valid" in text
+    assert "The other 2 are as good as before" in text
+    assert "Your 2 tickets are here" in text
+
+
+async def test_a_refund_is_told_by_amount_date_and_state(browser, order_id):
+    refund_id = await give_back(order_id, Money(1000))
+    asked = (await browser.get(page_of(order_id))).text
+    assert "€10.00" in asked
+    assert "We’re sending it to your card." in asked
+    assert "<dt>Left</dt><dd>€74.00</dd>" in asked
+    assert "No longer valid" not in asked, "money alone makes no ticket invalid"
+    await refunds.run(refund_id)
+    assert "Sent to your card." in (await browser.get(page_of(order_id))).text
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (RefundStatus.PENDING, "On its way to your card."),
+        (RefundStatus.SUCCEEDED, "Sent to your card."),
+        (RefundStatus.FAILED, "It did not reach your card, and is still with us."),
+    ],
+)
+async def test_what_the_bank_says_of_a_refund_stands_on_the_order(browser, order_id, status, words):
+    refund_id = await give_back(order_id, TheseTickets(await first_tickets(order_id, 2)))
+    intent = await db.fetchval("SELECT reference FROM payment")
+    theirs = ProviderRefund("re_test", intent, RefundStatus.PENDING, 4800, "EUR", refund_id)
+    await refunds._record(refund_id, theirs)
+    if status != RefundStatus.PENDING:
+        await refunds._record(refund_id, ProviderRefund("re_test", intent, status, 4800, "EUR", refund_id))
+    text = (await browser.get(page_of(order_id))).text
+    assert words in text
+    failed = status == RefundStatus.FAILED
+    assert ("<dt>Left</dt>" in text) != failed
+    assert text.count("No longer valid") == (0 if failed else 2), "the money stayed with us: they are good again"
+
+
+async def test_an_order_that_was_refunded_says_so_first(browser, order_id):
+    await give_back(order_id, Everything())
+    text = (await browser.get(page_of(order_id))).text
+    assert re.search(r"<h1[^>]*>Your order was refunded</h1>", text)
+    assert "<title>Refunded: Winter Light" in text
+    assert "all of the €84.00 that you paid goes back to your card" in text
+    assert "You’re going" not in text
+    assert text.count("No longer valid") == 3
+    assert "QR code" not in text
+    assert "data-print" not in text
+    assert "Show the code" not in text
+
+
+async def test_refunded_tickets_are_not_printed(browser, order_id):
+    await give_back(order_id, TheseTickets(await first_tickets(order_id, 1)))
+    text = (await browser.get(page_of(order_id))).text
+    assert text.count('<article class="ticket is-gone no-print"') == 1
+    assert text.count('<article class="ticket"') == 2
+
+
+async def test_tickets_that_cost_nothing_are_cancelled_not_refunded(browser, stripe):
+    event = await make_event(ticket_type("Guest", price=0))
+    checkout_id = await hold_with_buyer(event, Guest=2)
+    await checkout.start_payment(checkout_id)
+    order_id = await db.fetchval("SELECT id FROM orders WHERE checkout_id = $1", checkout_id)
+    await give_back(order_id, Everything())
+    text = (await browser.get(page_of(order_id))).text
+    assert re.search(r"<h1[^>]*>Your tickets were cancelled</h1>", text)
+    assert "<title>Cancelled: Winter Light" in text
+    assert "refund" not in text.lower()
+
+
+async def test_the_calendar_does_not_promise_tickets_that_are_no_longer_valid(browser, order_id):
+    await give_back(order_id, Everything())
+    unfolded = (await browser.get(f"{page_of(order_id)}/calendar.ics")).text.replace("\r\n ", "")
+    assert "no longer valid" in unfolded
+
+
+async def test_money_that_came_twice_is_shown_going_back_while_the_order_keeps_its_own(browser, stripe):
+    event = await make_event(capacity=1)
+    checkout_id = await hold_with_buyer(event)
+    first = await start_paying(checkout_id)
+    await stripe.change_amount(first.reference, 1000)
+    await stripe.pay(first.client_secret)
+    await stripe.dashboard(first.reference, "capture")
+    await settlement.settle(first.reference)
+    second = await start_paying(checkout_id)
+    await stripe.pay(second.client_secret)
+    await settlement.settle(second.reference)
+    order_id = await db.fetchval("SELECT id FROM orders")
+    text = (await browser.get(page_of(order_id))).text
+    assert "You’re going" in text
+    assert "a second payment" in text
+    assert "€10.00" in text
+    assert "<dt>Left</dt>" not in text
+    assert "No longer valid" not in text

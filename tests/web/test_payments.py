@@ -2,13 +2,23 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from httpx import AsyncClient
 
 from models import database as db
-from services import links
-from tests.makers import hold, hold_with_buyer, left, let_time_run_out, make_event, statuses, ticket_type
+from services import checkout, links, pace
+from tests.makers import (
+    hold,
+    hold_with_buyer,
+    left,
+    let_time_pass,
+    let_time_run_out,
+    make_event,
+    statuses,
+    ticket_type,
+)
 
 BUYER = {"name": "Ana Kovač", "email": "ana@example.org"}
 FUNDS, GENERIC, EXPIRED, CVC = "4000000000009995", "4000000000000002", "4000000000000069", "4000000000000127"
@@ -288,3 +298,191 @@ async def test_no_secret_and_no_name_reaches_the_log(browser, stripe, script, ca
     for line in filter(None, logged.splitlines()):
         if line.startswith("{"):
             json.loads(line)
+
+
+@pytest.fixture
+def paced():
+    """`paced(2)`: Stripe may be asked twice a second; unpaced again afterwards."""
+    before = pace._per_second
+    yield pace.use_rate
+    pace.use_rate(before)
+
+
+async def stand_in_line(places: int) -> None:
+    """So many others want to start paying, too."""
+    for _ in range(places):
+        await pace.place_in_line()
+
+
+async def end_of_hold(checkout_id):
+    return await db.fetchval("SELECT expires_at FROM checkout WHERE id = $1", checkout_id)
+
+
+async def test_more_buyers_than_stripe_may_be_asked_for_are_told_how_long_it_takes(browser, stripe, script, paced):
+    checkout_id = await hold(await make_event())
+    before = await end_of_hold(checkout_id)
+    paced(10)
+    await stand_in_line(40)
+    answer = await browser.post(f"{page_of(checkout_id)}/payment", data=BUYER, headers=script)
+    assert answer.status_code == 202
+    assert 10 <= int(answer.headers["retry-after"]) <= 12
+    assert "Preparing your payment… about 12 seconds" in answer.text
+    assert "Your hold waits with you: your ticket is now held until" in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert "secret" not in answer.text
+    assert (await stripe.state())["intents"] == [], "nobody was asked for anything yet"
+    longer = (await end_of_hold(checkout_id) - before).total_seconds()
+    assert 10 <= longer <= 13
+    assert 'hx-target="#hold"' in answer.text
+    assert 910 <= int(re.search(r'data-seconds="(\d+)"', answer.text)[1]) <= 913, "the countdown grows by the wait"
+
+
+async def test_coming_again_keeps_the_place_and_prolongs_nothing_twice(browser, script, paced):
+    checkout_id = await hold(await make_event())
+    paced(10)
+    await stand_in_line(40)
+    path = f"{page_of(checkout_id)}/payment"
+    first = await browser.post(path, data=BUYER, headers=script)
+    until = await end_of_hold(checkout_id)
+    await stand_in_line(40)
+    again = await browser.post(path, data=BUYER, headers=script)
+    assert int(again.headers["retry-after"]) <= int(first.headers["retry-after"])
+    assert await end_of_hold(checkout_id) == until
+
+
+async def test_when_its_turn_has_come_the_payment_starts(browser, script, paced):
+    checkout_id = await hold(await make_event())
+    paced(10)
+    await stand_in_line(40)
+    path = f"{page_of(checkout_id)}/payment"
+    assert (await browser.post(path, data=BUYER, headers=script)).status_code == 202
+    await let_time_pass(seconds=13)
+    assert (await browser.post(path, data=BUYER, headers=script)).status_code == 200
+
+
+async def test_in_line_what_is_typed_is_kept_and_checked(browser, script, paced):
+    checkout_id = await hold(await make_event())
+    paced(10)
+    await stand_in_line(40)
+    await browser.post(f"{page_of(checkout_id)}/payment", data=BUYER, headers=script)
+    text = (await browser.get(page_of(checkout_id))).text
+    assert 'value="Ana Kovač"' in text
+    wrong = await browser.post(f"{page_of(checkout_id)}/payment", data=BUYER | {"email": "ana@"}, headers=script)
+    assert wrong.status_code == 422
+
+
+async def test_nobody_waits_longer_than_a_minute_before_they_hear_again(browser, script, paced):
+    checkout_id = await hold(await make_event())
+    paced(1)
+    await stand_in_line(60)
+    answer = await browser.post(f"{page_of(checkout_id)}/payment", data=BUYER, headers=script)
+    assert answer.headers["retry-after"] == "60"
+    assert "about 3 minutes" in answer.text
+
+
+async def test_free_tickets_never_stand_in_line(browser, paced):
+    checkout_id = await hold(await make_event(ticket_type(price=0)))
+    paced(1)
+    await stand_in_line(60)
+    answer = await browser.post(f"{page_of(checkout_id)}/payment", data=BUYER)
+    assert answer.headers["location"].startswith("/orders/")
+
+
+async def test_a_long_line_at_stripe_is_no_silence_of_stripe(browser, script, paced):
+    checkout_id = await hold(await make_event())
+    await open_card(browser, checkout_id, script)
+    paced(1)
+    for _ in range(5):
+        await pace._take(pace.CALLS, 1)
+    answer = await browser.get(f"{page_of(checkout_id)}/status", headers=script)
+    assert (answer.status_code, answer.headers["retry-after"]) == (202, "3")
+    assert "We’re asking whether your payment went through" in answer.text
+    for untrue in ("can’t reach", "agreed", "charged", "making your ticket"):
+        assert untrue not in answer.text, "nobody knows that"
+    page = await browser.get(f"{page_of(checkout_id)}/status")
+    assert page.status_code == 202, "back from the bank's own page"
+    assert "asking whether your payment went through" in page.text
+    assert "Your ticket stays held until" in page.text
+    assert "agreed" not in page.text
+
+
+async def test_the_page_that_only_waits_is_not_drawn_anew_while_nothing_changes(browser, stripe, script, paced):
+    checkout_id = await hold(await make_event())
+    await stripe.pay(await open_card(browser, checkout_id, script))
+    paced(1)
+    for _ in range(5):
+        await pace._take(pace.CALLS, 1)
+    status = f"{page_of(checkout_id)}/status"
+    assert (await browser.get(f"{status}?waiting=held", headers=script)).status_code == 204
+    paced(0)
+    await stripe.fault(op="payment_intents.capture", mode="429", times=4)
+    agreed = await browser.get(f"{status}?waiting=held", headers=script)
+    assert agreed.status_code == 202
+    assert "Your bank has agreed" in agreed.text
+    assert 'status?waiting=agreed"' in agreed.text
+    await stripe.fault(op="*", mode="none")
+    assert (await browser.get(f"{status}?waiting=agreed", headers=script)).headers["hx-redirect"].startswith("/orders/")
+
+
+async def test_the_page_that_only_waits_leaves_for_the_checkout_when_the_bank_takes_its_word_back(
+    browser, stripe, script
+):
+    checkout_id = await hold(await make_event())
+    reference = await pay_without_capture(browser, stripe, script, checkout_id)
+    await stripe.dashboard(reference, "expire_authorisation")
+    answer = await browser.get(f"{page_of(checkout_id)}/status?waiting=agreed", headers=script)
+    assert answer.headers["hx-redirect"] == page_of(checkout_id)
+
+
+async def pay_without_capture(browser, stripe, script, checkout_id) -> str:
+    """The bank agrees, and the taking of the money stays unanswered. Returns the intent."""
+    secret = await open_card(browser, checkout_id, script)
+    await stripe.pay(secret)
+    await stripe.fault(op="payment_intents.capture", mode="drop_before", times=2)
+    assert (await browser.get(f"{page_of(checkout_id)}/status", headers=script)).status_code == 202
+    return secret.split("_secret_")[0]
+
+
+async def test_case_20_an_authorisation_that_died_is_said_and_the_same_hold_pays_anew(browser, stripe, script):
+    checkout_id = await hold(await make_event())
+    reference = await pay_without_capture(browser, stripe, script, checkout_id)
+    await stripe.dashboard(reference, "expire_authorisation")
+    status = f"{page_of(checkout_id)}/status"
+    for answer in (await browser.get(status, headers=script), await browser.get(page_of(checkout_id))):
+        assert answer.status_code in (402, 200)
+        assert "The payment came to nothing" in answer.text
+        assert "You have not been charged, and your ticket is still held until" in answer.text
+        assert "data-over" in answer.text, "the card fields of the dead intent are taken away"
+    await stripe.pay(await open_card(browser, checkout_id, script))
+    assert (await browser.get(status, headers=script)).status_code == 204
+    assert await orders() == 1
+
+
+async def test_money_taken_by_hand_for_another_amount_is_told_before_anybody_pays_again(browser, stripe, script):
+    checkout_id = await hold(await make_event())
+    secret = await open_card(browser, checkout_id, script)
+    await stripe.pay(secret)
+    reference = secret.split("_secret_")[0]
+    await stripe.dashboard(reference, "capture", amount_to_capture=1000)
+    answer = await browser.get(f"{page_of(checkout_id)}/status", headers=script)
+    assert answer.status_code == 402
+    assert "We’re sending €10.00 back" in answer.text
+    assert reference in answer.text
+    assert "You have not been charged" not in answer.text
+    await open_card(browser, checkout_id, script)
+    await let_time_run_out(checkout_id)
+    await checkout.expire_holds(await db.fetchval("SELECT event_id FROM checkout"))
+    ended = await browser.get(page_of(checkout_id))
+    assert ended.status_code == 410
+    assert "We are sending €10.00 back" in ended.text, "whatever was tried after it"
+    assert "not been charged" not in ended.text
+
+
+async def test_who_pays_in_another_tab_is_not_told_to_try_again_while_the_money_is_taken(browser, stripe, script):
+    checkout_id = await hold(await make_event())
+    secret = await open_card(browser, checkout_id, script)
+    await stripe.pay(secret)
+    await stripe.fault(op="payment_intents.capture", mode="drop_before", times=2)
+    answer = await browser.post(f"{page_of(checkout_id)}/payment", data=BUYER, headers=script)
+    assert (answer.status_code, answer.headers["hx-redirect"]) == (204, page_of(checkout_id))
+    assert "Your bank has agreed" in (await browser.get(page_of(checkout_id))).text

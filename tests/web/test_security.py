@@ -220,8 +220,19 @@ async def test_a_failure_is_ours_and_its_details_stay_in_the_log(browser, monkey
 
 def test_every_refusal_has_its_place():
     """In the table, in the ticket form, or answered by the one controller that can cause it."""
-    of_administration = {"CapacityTooSmall", "AllocationsExceedCapacity", "NotPublishable"}
-    answered_in_place = {"RequestKeyReused", "AmountNotPayable"}
+    # Their pages come with the editing of events.
+    of_administration = {
+        "CapacityTooSmall",
+        "AllocationsExceedCapacity",
+        "NotPublishable",
+        "Overtaken",
+        "EndBeforeStart",
+        "CurrencyInUse",
+        "TicketTypeInUse",
+        "LastTypeOnSale",
+    }
+    of_refunds = {"NothingToRefund", "RefundTooLarge", "TicketsNotRefundable", "OrderNotComplete"}
+    answered_in_place = {"RequestKeyReused", "AmountNotPayable", "InLine", *of_refunds}
     known = {k.__name__ for k in (*errors.REFUSALS, *answers.STATUS)} | of_administration | answered_in_place
     kinds = {
         name

@@ -1,7 +1,7 @@
 // The bank's 3-D Secure page: one question, two answers, Escape is no. The focus stays inside until it is answered.
 import { dress, intentOf, listen, post, retrieve } from "./frame.js";
 
-const ZERO_DECIMAL = "bif clp djf gnf jpy kmf krw mga pyg rwf ugx vnd vuv xaf xof xpf".split(" ");
+const ZERO_DECIMAL = "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split(" ");
 const THREE_DECIMAL = "bhd jod kwd omr tnd".split(" ");
 const approve = document.querySelector("#approve");
 const reject = document.querySelector("#reject");

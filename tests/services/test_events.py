@@ -1,0 +1,172 @@
+"""Events at the desk: drafted, edited in place, published, copied."""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from domain.errors import (
+    AllocationsExceedCapacity,
+    CapacityTooSmall,
+    CurrencyInUse,
+    EndBeforeStart,
+    EventNotFound,
+    InsufficientInventory,
+    NotPublishable,
+    Overtaken,
+)
+from models import database as db
+from models.ids import new_id
+from services import events, settlement, ticket_types
+from services.audit import Actor
+from tests.makers import hold, hold_with_buyer, let_time_run_out, make_event, start_paying, ticket_type
+
+pytestmark = pytest.mark.usefixtures("database")
+ANA = Actor(new_id(), "Ana")
+START = datetime(2027, 3, 1, 19, 30, tzinfo=UTC)
+
+
+async def draft(title="Winter Light", **values):
+    given = {"start_date": START, "end_date": None, "timezone": "Europe/Ljubljana", "currency": "EUR", **values}
+    return await events.draft(title=title, actor=ANA, **given)
+
+
+async def row(event_id):
+    return await db.fetchrow("SELECT * FROM event WHERE id = $1", event_id)
+
+
+async def audited():
+    return [(r["actor_name"], r["action"]) for r in await db.fetch("SELECT * FROM audit_entry ORDER BY id")]
+
+
+async def test_a1_a3_a4_a_new_event_is_a_draft_with_room_for_ticket_types():
+    event = await row(await draft())
+    assert (event["status"], event["total_capacity"], event["slug"]) == ("DRAFT", 0, "winter-light")
+    assert await db.fetchval("SELECT count(*) FROM ticket_type") == 0
+    assert await audited() == [("Ana", "event drafted")]
+
+
+async def test_a2_an_event_ends_no_earlier_than_it_starts():
+    with pytest.raises(EndBeforeStart):
+        await draft(end_date=START - timedelta(minutes=1))
+    await draft(end_date=START)
+
+
+async def test_two_events_of_one_name_have_addresses_of_their_own():
+    assert [(await row(await draft()))["slug"] for _ in range(3)] == [
+        "winter-light",
+        "winter-light-2",
+        "winter-light-3",
+    ]
+
+
+async def test_fields_are_saved_all_or_none_and_written_down():
+    event_id = await draft()
+    with pytest.raises(EndBeforeStart):
+        await events.change(
+            event_id,
+            {"title": ("Winter Light", "Summer"), "end_date": (None, START - timedelta(days=1))},
+            actor=ANA,
+        )
+    assert (await row(event_id))["title"] == "Winter Light"
+    await events.change(event_id, {"title": ("Winter Light", "Summer"), "city": ("", "Bled")}, actor=ANA)
+    entry = await db.fetchrow("SELECT before, after FROM audit_entry WHERE action = 'event changed'")
+    assert entry["before"] == '{"city": "", "title": "Winter Light"}'
+    assert entry["after"] == '{"city": "Bled", "title": "Summer"}'
+
+
+async def test_two_admins_at_once_are_told_and_lose_nothing():
+    event_id = await draft()
+    await events.change(event_id, {"title": ("Winter Light", "Summer")}, actor=ANA)
+    with pytest.raises(Overtaken) as told:
+        await events.change(event_id, {"title": ("Winter Light", "Autumn")}, actor=ANA)
+    assert told.value.theirs == "Summer"
+    await events.change(event_id, {"title": ("Winter Light", "Summer")}, actor=ANA)  # both meant the same
+    await events.change(event_id, {"city": ("", "Bled")}, actor=ANA)  # another field is no quarrel
+
+
+async def test_the_currency_stays_once_somebody_has_held_a_ticket():
+    event = await make_event()
+    await hold(event)
+    with pytest.raises(CurrencyInUse):
+        await events.change(event.id, {"currency": ("EUR", "USD")}, actor=ANA)
+
+
+async def test_1_4_an_event_without_a_type_on_sale_is_not_published():
+    event_id = await draft()
+    with pytest.raises(NotPublishable):
+        await events.publish(event_id, actor=ANA)
+    await ticket_types.add(event_id, name="General", description="", price=0, allocation=None, actor=ANA)
+    await events.publish(event_id, actor=ANA)
+    assert (await row(event_id))["status"] == "PUBLISHED"
+
+
+async def test_unpublished_while_a_buyer_pays_the_buyer_still_gets_the_tickets(stripe):
+    event = await make_event()
+    checkout_id = await hold_with_buyer(event)
+    await events.unpublish(event.id, actor=ANA)
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)
+    assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
+    with pytest.raises(EventNotFound):
+        await hold(event)
+
+
+async def test_t1_capacity_never_falls_below_what_is_promised_and_says_what_would_do():
+    event = await make_event(capacity=10)
+    await hold(event, General=4)
+    with pytest.raises(CapacityTooSmall) as refusal:
+        await events.set_capacity(event.id, was=10, to=3, actor=ANA)
+    assert refusal.value.smallest == 4
+    await events.set_capacity(event.id, was=10, to=4, actor=ANA)
+
+
+async def test_t4_capacity_never_falls_below_the_sum_of_the_allocations():
+    event = await make_event(ticket_type(allocation=8), capacity=10)
+    with pytest.raises(AllocationsExceedCapacity):
+        await events.set_capacity(event.id, was=10, to=7, actor=ANA)
+
+
+async def test_a_hold_past_its_time_does_not_keep_capacity_up():
+    event = await make_event(capacity=10)
+    checkout_id = await hold(event, General=4)
+    await let_time_run_out(checkout_id)
+    await events.set_capacity(event.id, was=10, to=2, actor=ANA)
+
+
+async def test_capacity_lowered_against_twenty_buyers_at_once_never_falls_below_what_they_hold():
+    event = await make_event(capacity=30)
+
+    async def lower():
+        with suppress(CapacityTooSmall):
+            await events.set_capacity(event.id, was=30, to=10, actor=ANA)
+
+    async def buy():
+        with suppress(InsufficientInventory):
+            await hold(event)
+
+    await asyncio.gather(*(buy() for _ in range(10)), lower(), *(buy() for _ in range(10)))
+    stored = await row(event.id)
+    assert stored["held"] <= stored["total_capacity"]
+    assert stored["held"] in (10, 20)
+
+
+async def test_a_copy_has_the_texts_and_types_and_nothing_sold():
+    event = await make_event(ticket_type(allocation=5), ticket_type("Late"), capacity=10)
+    await hold(event, Late=1)
+    copy = await row(await events.duplicate(event.id, actor=ANA))
+    assert (copy["status"], copy["total_capacity"], copy["held"]) == ("DRAFT", 10, 0)
+    types = await db.fetch(
+        "SELECT name, allocation, held FROM ticket_type WHERE event_id = $1 ORDER BY position", copy["id"]
+    )
+    assert [tuple(t) for t in types] == [("General", 5, 0), ("Late", None, 0)]
+
+
+async def test_an_event_that_is_not_there_is_said_to_be_so():
+    for verb in (events.publish, events.unpublish, events.duplicate):
+        with pytest.raises(EventNotFound):
+            await verb(new_id(), actor=ANA)
+    with pytest.raises(EventNotFound):
+        await events.set_capacity(new_id(), was=0, to=1, actor=ANA)

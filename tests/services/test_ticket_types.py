@@ -1,0 +1,127 @@
+"""Ticket types at the desk: rows that are added, edited, moved and taken off sale (AC T2–T5)."""
+
+import asyncio
+
+import pytest
+
+from domain.errors import (
+    AllocationsExceedCapacity,
+    CapacityTooSmall,
+    EventNotFound,
+    LastTypeOnSale,
+    Overtaken,
+    TicketTypeInUse,
+    TicketTypeNotOnSale,
+)
+from models import database as db
+from models.ids import new_id
+from services import ticket_types
+from services.audit import Actor
+from tests.makers import hold, let_time_run_out, make_event, ticket_type
+
+pytestmark = pytest.mark.usefixtures("database")
+ANA = Actor(new_id(), "Ana")
+
+
+async def add(event, name, **values):
+    given = {"description": "", "price": 1000, "allocation": None, **values}
+    return await ticket_types.add(event.id, name=name, actor=ANA, **given)
+
+
+async def change(event, name, **fields):
+    await ticket_types.change(event.id, event.types[name], fields, actor=ANA)
+
+
+async def names(event):
+    rows = await db.fetch("SELECT name FROM ticket_type WHERE event_id = $1 ORDER BY position, id", event.id)
+    return [row["name"] for row in rows]
+
+
+async def test_t2_a_type_is_added_last_edited_and_put_off_sale():
+    event = await make_event()
+    type_id = await add(event, "Early Bird")
+    assert await names(event) == ["General", "Early Bird"]
+    await ticket_types.change(event.id, type_id, {"price": (1000, 1200), "is_enabled": (True, False)}, actor=ANA)
+    stored = await db.fetchrow("SELECT price, is_enabled FROM ticket_type WHERE id = $1", type_id)
+    assert tuple(stored) == (1200, False)
+    event.types["Early Bird"] = type_id
+    with pytest.raises(TicketTypeNotOnSale):
+        await hold(event, Early_Bird=1)
+
+
+async def test_t4_the_sum_of_allocations_never_exceeds_the_capacity():
+    event = await make_event(ticket_type(allocation=20), capacity=30)
+    with pytest.raises(AllocationsExceedCapacity) as refusal:
+        await add(event, "Early Bird", allocation=11)
+    assert (refusal.value.total, refusal.value.capacity) == (31, 30)
+    with pytest.raises(AllocationsExceedCapacity):
+        await change(event, "General", allocation=(20, 31))
+
+
+async def test_t4_two_admins_at_once_do_not_slip_past_each_other():
+    event = await make_event(capacity=30)
+    answers = await asyncio.gather(*(add(event, f"Type {n}", allocation=20) for n in range(4)), return_exceptions=True)
+    assert sorted(type(a).__name__ for a in answers) == ["AllocationsExceedCapacity"] * 3 + ["UUID"]
+
+
+async def test_t5_early_bird_may_have_everything_and_general_nothing():
+    event = await make_event(ticket_type("Early Bird"), ticket_type(), capacity=30)
+    await change(event, "Early Bird", allocation=(None, 30))
+    await change(event, "General", allocation=(None, 0))
+
+
+async def test_t3_an_allocation_never_falls_below_what_its_type_has_promised():
+    event = await make_event(ticket_type(allocation=10), capacity=30)
+    checkout_id = await hold(event, General=4)
+    with pytest.raises(CapacityTooSmall) as refusal:
+        await change(event, "General", allocation=(10, 3))
+    assert refusal.value.smallest == 4
+    await let_time_run_out(checkout_id)
+    await change(event, "General", allocation=(10, 3))
+
+
+async def test_whoever_holds_keeps_the_price_that_was_held():
+    event = await make_event()
+    await hold(event)
+    await change(event, "General", price=(2400, 9900))
+    assert await db.fetchval("SELECT unit_price FROM reservation") == 2400
+
+
+async def test_two_admins_at_once_are_told_and_lose_nothing():
+    event = await make_event()
+    await change(event, "General", price=(2400, 2500))
+    with pytest.raises(Overtaken) as told:
+        await change(event, "General", price=(2400, 2600))
+    assert told.value.theirs == 2500
+
+
+async def test_types_are_shown_in_the_order_that_was_chosen():
+    event = await make_event(ticket_type("A"), ticket_type("B"), ticket_type("C"))
+    ids = event.types
+    await ticket_types.move(event.id, [ids["C"], ids["A"], ids["B"]], actor=ANA)
+    assert await names(event) == ["C", "A", "B"]
+    with pytest.raises(Overtaken):
+        await ticket_types.move(event.id, [ids["C"], ids["A"]], actor=ANA)
+
+
+async def test_1_4_a_published_event_keeps_one_type_on_sale():
+    event = await make_event()
+    with pytest.raises(LastTypeOnSale):
+        await change(event, "General", is_enabled=(True, False))
+    with pytest.raises(LastTypeOnSale):
+        await ticket_types.remove(event.id, event.types["General"], actor=ANA)
+
+
+async def test_a_type_is_removed_only_while_nobody_has_ever_held_it():
+    event = await make_event(ticket_type("A"), ticket_type("B"))
+    await hold(event, A=1)
+    with pytest.raises(TicketTypeInUse):
+        await ticket_types.remove(event.id, event.types["A"], actor=ANA)
+    await ticket_types.remove(event.id, event.types["B"], actor=ANA)
+    assert await names(event) == ["A"]
+
+
+async def test_a_type_of_another_event_is_not_touched():
+    event, other = await make_event(), await make_event()
+    with pytest.raises(EventNotFound):
+        await ticket_types.change(event.id, other.types["General"], {"price": (2400, 1)}, actor=ANA)

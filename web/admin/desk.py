@@ -1,0 +1,35 @@
+"""All pages of the desk under one roof: personal, and kept by no cache."""
+
+from litestar import Request, Response, Router, get
+from litestar.types import ControllerRouterHandler
+
+from web.admin import access, navigation, payments
+from web.admin.account import AccountController
+from web.admin.admins import AdminsController
+from web.admin.enrolment import SecondFactorController
+from web.admin.payments import PaymentsDeskController
+from web.admin.refunds import OrdersDeskController, RefundsDeskController
+from web.admin.sign_in import SignInController
+from web.rendering import redirect
+from web.security import PERSONAL
+
+
+@get("/", opt=access.requires(access.ANY_ADMIN), sync_to_thread=False)
+def home(request: Request) -> Response[None]:
+    return redirect(request, navigation.home_of(access.me(request).role))
+
+
+CONTROLLERS: list[ControllerRouterHandler] = [
+    home,
+    PaymentsDeskController,
+    OrdersDeskController,
+    RefundsDeskController,
+    SignInController,
+    AccountController,
+    SecondFactorController,
+    AdminsController,
+]
+
+
+def router() -> Router:
+    return Router(access.HOME, route_handlers=CONTROLLERS, opt={PERSONAL: True}, before_request=payments.count)
