@@ -113,12 +113,15 @@ def plan(wish: RefundWish, *, taken: int, gone_back: int, valid: Collection[Paid
     return RefundPlan(amount, tickets)
 
 
-def is_same_wish(wish: RefundWish, *, amount: int, tickets: Collection[UUID]) -> bool:
-    """Whether a refund of this amount and these tickets is what was wished: a request key names one refund for ever."""
+def is_same_wish(wish: RefundWish, *, amount: int, tickets: Collection[UUID], some_still_admit: bool) -> bool:
+    """Whether a refund of this amount and these tickets is what was wished: a request key names one refund for ever.
+
+    `some_still_admit`: the order has tickets beside these.
+    """
     match wish:
         case TheseTickets(ids, wished):
             return wished in (None, amount) and ids <= frozenset(tickets)
         case Money(wished):
             return wished == amount
         case Everything():
-            return True
+            return not some_still_admit

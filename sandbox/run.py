@@ -190,7 +190,8 @@ def welcome(stack: Stack, seconds: float) -> str:
 _DESK_HINT = "python3 sandbox/bootstrap.py run --only invite-admin YOUR@EMAIL makes a link for you"
 _STRIPE_HINT = """\
   Stripe    your own account; to hear from it: stripe listen --forward-to {webhook}
-            and set STRIPE_WEBHOOK_SECRET to what that prints"""
+            and set STRIPE_WEBHOOK_SECRET to what that prints.
+            The demo shows events without sales: your account would not know of invented ones."""
 
 
 def ask_for_a_link(environment: Mapping[str, str]) -> subprocess.Popen[str]:

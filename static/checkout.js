@@ -19,6 +19,7 @@
   }
 
   useOwnClock();
+  document.addEventListener("htmx:after:swap", () => useOwnClock());
   addEventListener("pageshow", ({ persisted }) => persisted && location.reload());
 
   document.addEventListener("click", async (event) => {
@@ -40,8 +41,12 @@
   /* ---- asking the server, one thing after the other ---- */
 
   const { path, back } = form.dataset;
-  const PATIENCE = 30_000;
+  const PATIENCE = 30_000, LATER = 3000;
   let turn = Promise.resolve();
+
+  /* What happens here is told to the same purchase in other tabs: the server says how it stands. */
+  const tabs = new BroadcastChannel(path);
+  tabs.onmessage = () => paying || location.assign(path);
 
   const inTurn = (work) => (turn = turn.then(work, work));
 
@@ -55,10 +60,15 @@
     const headers = { "HX-Request": "true" };
     const answer = await fetch(path + where, { ...options, headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
     const elsewhere = answer.headers.get("HX-Redirect");
-    if (!elsewhere) return { status: answer.status, ok: answer.ok, text: await answer.text() };
+    const wait = 1000 * (answer.headers.get("Retry-After") ?? 0);
+    if (!elsewhere) return { status: answer.status, ok: answer.ok, text: await answer.text(), wait };
+    tabs.postMessage("moved on");
     location.replace(elsewhere);
     return new Promise(() => {}); /* this page is over */
   }
+
+  /* Not all pages at the same moment. */
+  const spread = (wait) => wait + Math.random() * Math.min(wait / 4, 3000);
 
   const parse = (html) => new DOMParser().parseFromString(html, "text/html");
 
@@ -115,6 +125,7 @@
   const slot = $("[data-card]");
   const button = $("[data-pay-button]");
   let stripe = null, elements = null, card = null;
+  let again = 0, attempts = 0, inLine = false;
 
   if (!needsCard) return;
 
@@ -133,20 +144,56 @@
   if (isFilled() && !$("[aria-invalid='true']")) inTurn(() => open({})).catch(() => show("offline"));
 
   /* Start the payment (or find it again) and show the card fields. The server hands out what can be paid with only
-     to a buyer whom it knows. */
+     to a buyer whom it knows. When it asks for patience, or nobody answers, this comes again by itself. */
   async function open({ after, focus = false }) {
+    clearTimeout(again);
     slot.setAttribute("aria-busy", "true");
     try {
       const answer = await post("/payment");
-      if (answer.status === 422) return after?.(answer);
+      if (answer.status === 202) return standInLine(answer, { after });
+      if (answer.status === 503) openLater(answer.wait, { after });
+      if (answer.status === 422) {
+        leaveLine();
+        return after?.(answer);
+      }
       if (!answer.ok) return showNotice(answer.text, { focus });
-      if (!(await mount(JSON.parse(answer.text).client_secret))) return show("unreachable");
+      if (!(await mount(JSON.parse(answer.text).client_secret))) {
+        openLater(LATER, { after });
+        return show("unreachable");
+      }
       forgetErrors();
-      showNothing();
+      if (inLine && !focus) say("You can pay now.");
+      leaveLine();
       if (focus) card.focus();
+      return null;
+    } catch (error) {
+      openLater(LATER, { after });
+      throw error;
     } finally {
       slot.removeAttribute("aria-busy");
     }
+  }
+
+  /* Nobody's focus is moved by what happens after a while. */
+  function openLater(wait, { after }) {
+    const patience = Math.min(wait * 1.5 ** attempts++, 30_000);
+    again = setTimeout(() => card || inTurn(() => card || open({ after })).catch(() => show("offline")), spread(patience));
+  }
+
+  /* More buyers than the provider may be asked for: the place is kept, and the hold, which is shown anew, waits too. */
+  async function standInLine({ text, wait }, options) {
+    attempts = 0;
+    openLater(wait, options);
+    $("[data-card-waiting] span").textContent = slot.dataset.soon;
+    await htmx.swap({ text, sourceElement: form, target: form, swap: "none" });
+    if (!inLine) say($("#payment-notice").textContent);
+    inLine = true;
+  }
+
+  function leaveLine() {
+    inLine = false;
+    attempts = 0;
+    if ($("#payment-notice").matches("[data-passing]")) $("#payment-notice").replaceChildren();
   }
 
   async function mount(clientSecret) {
@@ -191,9 +238,9 @@
   async function pay() {
     const [answer, check] = await Promise.all([post("/buyer"), elements.submit()]);
     if (answer.status === 422) return showBuyer(answer);
-    if (!answer.ok) return show("unreachable");
+    if (!answer.ok) return show("failed");
     forgetErrors();
-    if (check.error) return check.error.type === "validation_error" || show("unreachable");
+    if (check.error) return check.error.type === "validation_error" || show("failed");
     say("Asking your bank…");
     const [name, email] = fields().map((field) => field.value);
     const { error } = await stripe.confirmPayment({
@@ -205,15 +252,22 @@
     return follow(error);
   }
 
-  /* What became of it? Only the server knows: it asks the provider and answers until there are tickets or a no. */
+  /* What became of it? Only the server knows: it asks the provider and answers until there are tickets or a no.
+     No answer is none: a server that is away, or a provider that is, are asked again. */
   async function follow(error) {
-    for (let wait = 500, asked = 1; ; wait = Math.min(wait * 1.5, 5000), asked++) {
+    for (let pause = 500, asked = 1, said = null; ; pause = Math.min(pause * 1.5, 5000), asked++) {
       const answer = await ask("/status").catch(() => null);
       if (answer?.status === 402 && !isTrouble(error)) return decline(answer.text);
-      if (error && answer?.status !== 202) return fail(error, answer);
-      if (asked === 3) show("thinking");
-      await new Promise((soon) => setTimeout(soon, wait));
+      if (error && [200, 402].includes(answer?.status)) return fail(error);
+      const kind = standing(answer);
+      if (kind !== said && asked >= (kind === "thinking" ? 3 : 2)) show((said = kind));
+      await new Promise((soon) => setTimeout(soon, spread(Math.max(pause, answer?.wait ?? 0))));
     }
+  }
+
+  function standing(answer) {
+    if (answer?.status === 200) return "thinking";
+    return answer?.status === 202 && $("#waiting[data-agreed]", parse(answer.text)) ? "agreed" : "asking";
   }
 
   /* The line broke: an older “no” would not be the reason. */
@@ -222,15 +276,20 @@
   function decline(html) {
     showNotice(html, { focus: true });
     button.textContent = button.dataset.labelAgain;
+    if ($("#payment-notice").matches("[data-over]")) return startOver({ focus: false });
+    return null;
   }
 
-  function fail(error, answer) {
-    if (error.code === "payment_intent_unexpected_state" && answer?.ok) {
-      forgetCard();
-      return open({ after: showBuyer, focus: true });
-    }
+  function fail(error) {
+    if (error.code === "payment_intent_unexpected_state") return startOver({ focus: true });
     button.textContent = button.dataset.labelAgain;
-    return show(answer ? "unreachable" : "offline");
+    return show("failed");
+  }
+
+  /* That intent is dead; the next one has card fields of its own. */
+  function startOver({ focus }) {
+    forgetCard();
+    return open({ after: showBuyer, focus });
   }
 
   function setPaying(isPaying) {
@@ -245,6 +304,8 @@
 
   /* ---- what there is to say about the payment ---- */
 
+  const ASKING = ["thinking", "asking", "agreed"];
+
   function showNotice(html, { focus }) {
     const notice = $("#payment-notice", parse(html));
     if (!notice) return show("unreachable");
@@ -255,11 +316,7 @@
   }
 
   function show(kind) {
-    showNotice($(`[data-notice="${kind}"]`).innerHTML, { focus: paying && kind !== "thinking" });
-  }
-
-  function showNothing() {
-    $("#payment-notice").replaceChildren();
+    showNotice($(`[data-notice="${kind}"]`).innerHTML, { focus: paying && !ASKING.includes(kind) });
   }
 
   /* ---- the provider's fields in the colours of the page ---- */
@@ -287,11 +344,14 @@
     };
   }
 
-  /* Our tokens are light-dark(oklch(…)); the provider understands rgb only. */
+  /* Our tokens are light-dark(oklch(…)); the provider understands rgb only. On its way from one colour to the next,
+     however short, an element would still say the first: what less motion asks for is a very short way, not none. */
   function colour(token) {
+    slot.style.setProperty("transition", "none", "important");
     slot.style.setProperty("outline-color", `var(${token})`);
     probe.fillStyle = getComputedStyle(slot).outlineColor;
     slot.style.removeProperty("outline-color");
+    slot.style.removeProperty("transition");
     probe.fillRect(0, 0, 1, 1);
     const [red, green, blue] = probe.getImageData(0, 0, 1, 1).data;
     return `rgb(${red}, ${green}, ${blue})`;

@@ -5,11 +5,11 @@ from typing import Any
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 
-from domain.errors import AlreadyPaid, AmountNotPayable
+from domain.errors import AlreadyPaid, AmountNotPayable, InLine
 from domain.reservations import HoldState
 from services import checkout
 from services.checkout import FreeOfCharge
-from services.gateway import OutcomeUnknown
+from services.gateway import NotAsked, OutcomeUnknown
 from tasks import queue
 from web import till
 from web.buyer_form import read_buyer
@@ -17,7 +17,7 @@ from web.checkouts import answer_buyer, remember
 from web.rendering import is_htmx, redirect
 from web.till import Notice
 
-UNREACHABLE = Notice("unreachable")
+UNREACHABLE, ASKING = Notice("unreachable"), Notice("asking")
 
 
 class PaymentsController(Controller):
@@ -33,7 +33,10 @@ class PaymentsController(Controller):
     @post("/payment", status_code=200)
     async def start(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Start the payment, or find it again. What can be paid with is only handed out to a buyer whom we know:
-        an order copies the name and e-mail. A free purchase is done at once."""
+        an order copies the name and e-mail. A free purchase is done at once.
+
+        200 with the secret; 202 more buyers than the provider may be asked for: come again, the hold waits too.
+        """
         visit = await till.find(token)
         if visit.state != HoldState.HELD:
             return redirect(request, till.checkout_path(visit))
@@ -44,8 +47,10 @@ class PaymentsController(Controller):
             return answer_buyer(request, visit, buyer)
         try:
             started = await checkout.start_payment(visit.checkout["id"])
+        except InLine as line:
+            return till.show_line(await till.find(token), line)
         except OutcomeUnknown:
-            return till.show_notice(visit, UNREACHABLE, status_code=503)
+            return await self._show_unreachable(request, token)
         except AmountNotPayable:
             return till.show_notice(visit, Notice("amount"), status_code=409)
         except AlreadyPaid:
@@ -61,26 +66,36 @@ class PaymentsController(Controller):
     async def show_status(self, request: Request, token: FromPath[str]) -> Response[Any]:
         """Ask the provider, bring the purchase as far as it can go, and say how it stands.
 
-        303 to the order; 402 the bank said no; 200 nothing has happened yet; 202 tickets are being made; 503 unknown.
+        303 to the order; 402 it came to nothing; 200 nothing has happened yet; 202 tickets are being made, or there is
+        a line and we ask in a moment; 503 unknown.
         """
-        visit, sure = await till.find(token), True
+        visit, trouble = await till.find(token), None
         if visit.state != HoldState.PAID:
             try:
                 await checkout.ask_about_payment(visit.checkout["id"])
-            except OutcomeUnknown:
-                sure = False
+            except OutcomeUnknown as silence:
+                trouble = silence
             visit = await till.find(token)
             if visit.state == HoldState.PAID:
                 await queue.ring("drain_outbox")
         if visit.state != HoldState.HELD:
-            return await till.show(request, visit, sure=sure)
-        return self._show_held(request, visit, sure)
+            return await till.show(request, visit, sure=trouble is None)
+        if is_htmx(request) and not till.only_waits(request):
+            return await self._tell_script(visit, trouble)
+        return till.show_waiting(request, visit) if trouble else redirect(request, till.checkout_path(visit))
 
-    def _show_held(self, request: Request, visit: till.Visit, sure: bool) -> Response[Any]:
-        notice = till.notice_of(visit) if sure else UNREACHABLE
-        status_code = 503 if not sure else 402 if notice else 200
-        if is_htmx(request):
-            return till.show_notice(visit, notice, status_code=status_code)
-        if sure:
+    async def _tell_script(self, visit: till.Visit, trouble: OutcomeUnknown | None) -> Response[str]:
+        """The page with the card fields, while the tickets are held."""
+        if isinstance(trouble, NotAsked):
+            return till.show_notice(visit, ASKING, status_code=202)
+        if trouble:
+            return till.show_notice(visit, UNREACHABLE, status_code=503)
+        notice = await till.notice_of(visit)
+        return till.show_notice(visit, notice, status_code=402 if notice else 200)
+
+    async def _show_unreachable(self, request: Request, token: str) -> Response[Any]:
+        visit = await till.find(token)
+        if visit.state != HoldState.HELD:
+            # Paid in another tab, and the answer about its money is still out: no invitation to try again.
             return redirect(request, till.checkout_path(visit))
-        return till.show_form(request, visit, notice=notice, status_code=status_code)
+        return till.show_notice(visit, UNREACHABLE, status_code=503)

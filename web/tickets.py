@@ -1,6 +1,8 @@
 """The QR code of a ticket as inline SVG: sharp on paper, no script, dark on white whatever the theme."""
 
+from collections.abc import Mapping
 from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 import segno
@@ -9,6 +11,11 @@ from markupsafe import Markup
 from services import ticket_codes
 
 QUIET_ZONE = 2  # modules; the ticket around it is white
+
+
+def code_of(ticket: Mapping[str, Any]) -> Markup | None:
+    """The code of a ticket's row; None when its money has gone, or goes, back: it admits nobody."""
+    return None if ticket["refund_id"] else qr(ticket["id"], ticket["number"])
 
 
 def qr(ticket_id: UUID, number: str) -> Markup:

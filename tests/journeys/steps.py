@@ -71,8 +71,8 @@ def bank(page: Page) -> FrameLocator:
     return page.frame_locator("iframe[title='Test bank: 3-D Secure']")
 
 
-async def see_tickets(page: Page, count: int) -> None:
-    await page.wait_for_url(re.compile("/orders/"))
+async def see_tickets(page: Page, count: int, *, patience: float = 10_000) -> None:
+    await page.wait_for_url(re.compile("/orders/"), timeout=patience)
     await expect(page.get_by_role("heading", name=re.compile("You’re going"))).to_be_visible()
     await expect(page.locator("article.ticket")).to_have_count(count)
 

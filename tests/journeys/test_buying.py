@@ -2,6 +2,7 @@
 
 import re
 
+import pytest
 from playwright.async_api import expect
 
 from models import database
@@ -83,6 +84,17 @@ async def test_a_decline_says_why_and_the_same_hold_is_paid_with_another_card(vi
         )
         == 1
     )
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+async def test_the_card_fields_wear_the_colours_of_the_page_also_without_motion(visitor, dark):
+    page = await visitor(dark=dark)
+    await reach_the_card(page, await make_event(), General=1)
+    background, text = "e => getComputedStyle(e).backgroundColor", "e => getComputedStyle(e).color"
+    number = card_fields(page).get_by_label("Card number")
+    shade = [int(part) for part in re.findall(r"\d+", await number.evaluate(background))]
+    assert (sum(shade) < 3 * 128) == dark
+    assert await number.evaluate(text) != await number.evaluate(background)
 
 
 async def test_the_bank_may_be_refused_once_and_then_told_yes(visitor):
