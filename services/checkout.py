@@ -65,7 +65,8 @@ UNSETTLED = "SELECT reference FROM payment WHERE checkout_id = $1 AND status IN 
 
 OVERDUE_WITH_PAYMENT = """
     SELECT DISTINCT p.reference FROM reservation AS r JOIN payment AS p ON p.checkout_id = r.checkout_id
-    WHERE r.event_id = $1 AND r.status = 'ACTIVE' AND r.expires_at <= clock_timestamp() AND p.status = 'OPEN'
+    WHERE r.event_id = $1 AND r.status = 'ACTIVE' AND r.expires_at <= clock_timestamp()
+      AND p.status IN ('OPEN', 'CAPTURING')
 """
 
 
@@ -243,8 +244,8 @@ async def _let_go(reference: str) -> None:
     try:
         intent = await current().retrieve(reference)
         if intent.status == IntentStatus.AWAITING_BUYER:
-            await current().cancel(reference)
-        await settlement.settle(reference)
+            intent = await current().cancel(reference)
+        await settlement.settle(reference, known=intent)
     except Exception as error:
         log.warning("could not ask about a payment; it will be asked again", reference=reference, error=repr(error))
 

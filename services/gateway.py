@@ -71,7 +71,7 @@ class OutcomeUnknown(Exception):
     """No trustworthy answer: the call may or may not have had its effect. Ask again, never guess."""
 
     def __init__(self, message: str, *, answered: bool = False) -> None:
-        """`answered`: the provider said 5xx, and would say it again for the same idempotency key."""
+        """`answered`: the provider has said 5xx again for the same idempotency key, and always will."""
         super().__init__(message)
         self.answered = answered
 

@@ -49,8 +49,9 @@ async def ask(payment: Any) -> None:
 
     Raises OutcomeUnknown.
     """
+    intent = None
     if payment["status"] == "OPEN" and await database.fetchval(HOLD_GONE, payment["checkout_id"]):
         intent = await current().retrieve(payment["reference"])
         if intent.status == IntentStatus.AWAITING_BUYER:
-            await current().cancel(payment["reference"])
-    await settle(payment["reference"])
+            intent = await current().cancel(payment["reference"])
+    await settle(payment["reference"], known=intent)

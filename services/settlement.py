@@ -18,7 +18,7 @@ from domain.errors import Refusal
 from domain.orders import new_number
 from domain.payments import AT_REST, Authorisation, OurProblem, PaymentStatus, Verdict, verdict
 from domain.refunds import RefundReason
-from domain.reservations import PIN, is_live
+from domain.reservations import PIN, ReservationStatus, is_live
 from models import database, stock
 from models.ids import new_id
 from models.stock import NewReservation, Shelf
@@ -90,11 +90,14 @@ class Case:
         return {line["ticket_type_id"]: line["quantity"] for line in self.lines}
 
 
-async def settle(reference: str) -> None:
-    """Bring one payment as far as it can go. Safe to call any number of times, at once. Raises OutcomeUnknown."""
+async def settle(reference: str, *, known: Intent | None = None) -> None:
+    """Bring one payment as far as it can go. Safe to call any number of times, at once. Raises OutcomeUnknown.
+
+    `known`: what the provider has just answered, so that it need not be asked again.
+    """
     if await database.fetchval(STATUS, reference) in AT_REST:
         return
-    intent = await current().retrieve(reference)
+    intent = known or await current().retrieve(reference)
     for _ in range(MAX_STEPS):
         step, order_id, event_id = await _advance(intent)
         if event_id:
@@ -154,7 +157,7 @@ async def _move(case: Case, intent: Intent) -> tuple[Step, UUID | None, UUID | N
         return Step.NONE, None, None  # an older answer, overtaken by somebody quicker
     if intent.status == IntentStatus.AUTHORISED:
         return (Step.CAPTURE if status == PaymentStatus.CAPTURING else Step.CANCEL), None, None
-    if status == PaymentStatus.CAPTURING and intent.amount == case.payment["amount"]:
+    if status == PaymentStatus.CAPTURING and intent.amount == case.payment["amount"] and await _seats_are_kept(case):
         return Step.NONE, await _finalise(case), event_id
     # Taken by hand, in the provider's dashboard, after we had let it go or only in part.
     await _send_back(case, intent)
@@ -180,6 +183,18 @@ async def _decide(case: Case, intent: Intent) -> Step:
         return Step.CANCEL
     await _pin(case, again=ruling == Verdict.REBOOK)
     return Step.CAPTURE if intent.status == IntentStatus.AUTHORISED else Step.LOOK_AGAIN
+
+
+async def _seats_are_kept(case: Case) -> bool:
+    """Pinned; or taken again, when the pin ran out while everything stood still."""
+    if all(line["status"] == ReservationStatus.ACTIVE for line in case.lines):
+        return True
+    event_id, now = case.payment["event_id"], case.shelf.now
+    case.shelf.stock.give_back(await stock.release_overdue(event_id, now))
+    if not _still_fits(case):
+        return False
+    await stock.write_reservations(event_id, now + PIN, _replacements(case))
+    return True
 
 
 async def _pin(case: Case, *, again: bool) -> None:

@@ -193,7 +193,9 @@ async def _answer(call: Awaitable[Theirs]) -> Theirs:
         if error.http_status == 409:  # the same key is under way right now
             raise OutcomeUnknown(str(error)) from error
         if (error.http_status or 500) >= 500:
-            raise OutcomeUnknown(str(error), answered=True) from error
+            # Only what is said again for the same key is the end of that key: a 503 may overtake the call it is about.
+            replayed = (error.headers or {}).get("idempotent-replayed") == "true"
+            raise OutcomeUnknown(str(error), answered=replayed) from error
         raise RequestRefused(str(error), code=error.code) from error
 
 

@@ -30,7 +30,8 @@ DEEDS = {
 
 async def expire_holds(_: dict) -> None:
     overdue = await reservations.events_with_overdue_holds()
-    released = await asyncio.gather(*(checkout.expire_holds(event_id) for event_id in overdue))
+    with pace.in_background():  # the holds are released in any case; those who are paying go first
+        released = await asyncio.gather(*(checkout.expire_holds(event_id) for event_id in overdue))
     if any(released):
         log.info("holds expired", tickets=sum(released))
 

@@ -3,16 +3,28 @@
 Two ways to make one: send other SQL than was written, or take a wall out of a database made for the purpose.
 """
 
+import re
 import uuid
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
+
 from models import database
 
-SCHEMA = Path(database.__file__).with_name("migrations") / "box_office.sql"
+
+def _sql_of(migration: Path) -> str:
+    found = re.search(r'with_name\("(\w+\.sql)"\)', migration.read_text())
+    assert found, migration
+    return found[1]
+
+
+MIGRATIONS = Path(database.__file__).with_name("migrations")
+# In the order in which they are run: each migration names its file of SQL.
+SCHEMA = [MIGRATIONS / _sql_of(file) for file in sorted(MIGRATIONS.glob("foyer_*.py"))]
 
 # The walls that more than one mutant has to take out.
 OVERSELL_CHECKS = (
@@ -20,6 +32,11 @@ OVERSELL_CHECKS = (
     "ALTER TABLE ticket_type DROP CONSTRAINT ticket_type_never_oversold",
 )
 NO_EVENT_LOCK = ("FOR NO KEY UPDATE", "")
+
+
+def breaks(promise: str) -> AbstractContextManager[Any]:
+    """The story must end in a broken promise, and in this one."""
+    return pytest.raises(AssertionError, match=promise)
 
 
 @contextmanager
@@ -60,7 +77,8 @@ async def database_after(*alterations: str) -> AsyncIterator[None]:
 async def _lay_out(alterations: tuple[str, ...]) -> None:
     connection = await database.engine().get_new_connection()
     try:
-        await connection.execute(SCHEMA.read_text())
+        for file in SCHEMA:
+            await connection.execute(file.read_text())
         for alteration in alterations:
             await connection.execute(alteration)
     finally:

@@ -121,13 +121,11 @@ async def test_a_resold_seat_stays_resold_when_the_clock_steps_back(stripe):
     await scenarios.the_clock_steps_back_after_a_seat_was_resold(stripe)
 
 
-async def test_fifty_settlements_at_once_are_one_order(stripe):
-    """Case 4."""
+async def test_case_4_fifty_settlements_at_once_are_one_order(stripe):
     await scenarios.fifty_settle_the_same_payment(stripe)
 
 
-async def test_two_tabs_share_one_intent(stripe):
-    """Case 5."""
+async def test_case_5_two_tabs_share_one_intent(stripe):
     await scenarios.two_tabs_start_to_pay(stripe)
 
 
