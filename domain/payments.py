@@ -18,7 +18,7 @@ _S = PaymentStatus
 NEXT: dict[PaymentStatus, frozenset[PaymentStatus]] = {
     _S.CREATING: frozenset({_S.OPEN, _S.VOIDED}),
     _S.OPEN: frozenset({_S.CAPTURING, _S.VOIDING, _S.VOIDED, _S.REFUNDED}),
-    _S.CAPTURING: frozenset({_S.CAPTURED, _S.VOIDED, _S.REFUNDED}),
+    _S.CAPTURING: frozenset({_S.CAPTURED, _S.VOIDING, _S.VOIDED, _S.REFUNDED}),
     _S.VOIDING: frozenset({_S.VOIDED, _S.REFUNDED}),
     _S.VOIDED: frozenset({_S.REFUNDED}),
 }

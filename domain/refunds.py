@@ -80,8 +80,11 @@ class PaidTicket:
 
 @dataclass(frozen=True)
 class RefundPlan:
+    """`swept`: tickets that nobody asked for, which go with the last of the money."""
+
     amount: int
     tickets: frozenset[UUID]
+    swept: frozenset[UUID] = frozenset()
 
 
 def plan(wish: RefundWish, *, taken: int, gone_back: int, valid: Collection[PaidTicket]) -> RefundPlan:
@@ -108,9 +111,10 @@ def plan(wish: RefundWish, *, taken: int, gone_back: int, valid: Collection[Paid
         raise RefundTooLarge(left)
     if amount < 0 or (amount == 0 and not tickets):
         raise NothingToRefund
+    swept: frozenset[UUID] = frozenset()
     if amount and amount == left:
-        tickets |= {ticket.id for ticket in valid if ticket.price}
-    return RefundPlan(amount, tickets)
+        swept = frozenset(ticket.id for ticket in valid if ticket.price) - tickets
+    return RefundPlan(amount, tickets | swept, swept)
 
 
 def is_same_wish(wish: RefundWish, *, amount: int, tickets: Collection[UUID], some_still_admit: bool) -> bool:

@@ -36,7 +36,8 @@ REFUNDS = """
 REFUND_LETTER = """
     SELECT r.*, o.number, coalesce(o.buyer_name, c.buyer_name) AS buyer_name,
            coalesce(o.buyer_email, c.buyer_email) AS buyer_email, e.title, e.slug,
-           (SELECT array_agg(k.number ORDER BY k.position) FROM ticket AS k WHERE k.refund_id = r.id) AS tickets
+           (SELECT array_agg(k.number ORDER BY k.position) FROM ticket AS k WHERE k.refund_id = r.id) AS tickets,
+           EXISTS (SELECT 1 FROM ticket AS k WHERE k.order_id = o.id AND k.refund_id IS NULL) AS some_still_admit
     FROM refund AS r JOIN payment AS p ON p.id = r.payment_id JOIN checkout AS c ON c.id = p.checkout_id
     JOIN event AS e ON e.id = c.event_id LEFT JOIN orders AS o ON o.id = r.order_id WHERE r.id = $1
 """
@@ -101,6 +102,7 @@ class Ticket(Table, tablename="ticket"):
     holder_name = Text(default=None)
     refund_id = ForeignKey(Refund, default=None, on_delete=OnDelete.restrict, null=True)
     returned = Boolean(default=False)
+    swept = Boolean(default=False)
     created_at = Timestamptz()
 
 

@@ -13,7 +13,12 @@ from models.checkout import Checkout
 from models.ids import new_id
 
 PURCHASE = """
-    SELECT p.*, c.buyer_name, c.buyer_email, e.slug, e.title, o.id AS order_id FROM payment AS p
+    SELECT p.*, c.buyer_name, c.buyer_email, e.slug, e.title, o.id AS order_id,
+           EXISTS (SELECT 1 FROM payment AS n WHERE n.checkout_id = c.id AND n.id <> p.id
+                   AND n.status IN ('CAPTURED', 'REFUNDED')) AS charged_otherwise,
+           EXISTS (SELECT 1 FROM payment AS n WHERE n.checkout_id = c.id AND n.id <> p.id
+                   AND n.status IN ('CAPTURING', 'VOIDING', 'OPEN')) AS still_paying
+    FROM payment AS p
     JOIN checkout AS c ON c.id = p.checkout_id JOIN event AS e ON e.id = c.event_id
     LEFT JOIN orders AS o ON o.checkout_id = c.id WHERE p.id = $1
 """

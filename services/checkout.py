@@ -2,27 +2,36 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from domain.errors import AlreadyPaid, AmountNotPayable, CheckoutNotFound, HoldEnded, InLine, PaymentUnderWay
+from domain.errors import (
+    AlreadyPaid,
+    AmountNotPayable,
+    CheckoutNotFound,
+    HoldEnded,
+    InLine,
+    PaymentUnderWay,
+    TooBusy,
+)
 from domain.payments import PaymentStatus
 from models import database, stock
 from models.ids import new_id
 from services import live, pace, settlement
 from services.gateway import Intent, IntentStatus, NotAsked, OutcomeUnknown, RequestRefused, current
-from services.pace import Turn
 from services.transaction import transaction
 
 log = structlog.get_logger()
 
 # The hold must go back on sale within two seconds of its end, whether the provider answers or not.
 ASK_SECONDS = 1.0
+ASK_AT_ONCE = 4
 # A line as short as this is waited for; a longer one is told to the buyer, and their hold waits with them.
 SHORT_LINE_SECONDS = 1.0
+LONGEST_LINE_SECONDS = 600.0
 _asking: set[asyncio.Task[None]] = set()  # those that take longer go on in the background
 
 VISIT = """
@@ -43,7 +52,7 @@ TAKE_OVER_BUYER = """
 
 LIVE_PAYMENT = "SELECT * FROM payment WHERE checkout_id = $1 AND status NOT IN ('VOIDED', 'REFUNDED')"
 
-STAND_IN_LINE = "UPDATE payment SET turn_at = $2 WHERE id = $1 AND turn_at IS NULL RETURNING true"
+STAND_IN_LINE = "UPDATE payment SET turn_at = $2 WHERE id = $1"
 
 LONGER_HOLD = "UPDATE reservation SET expires_at = expires_at + $2 WHERE checkout_id = $1 AND status = 'ACTIVE'"
 LONGER_CHECKOUT = "UPDATE checkout SET expires_at = expires_at + $2 WHERE id = $1"
@@ -95,7 +104,7 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
     """The one live intent of this checkout, made now or found again: tabs and reloads share it.
 
     The buyer's name and e-mail are known. Raises CheckoutNotFound, HoldEnded, AlreadyPaid, PaymentUnderWay,
-    AmountNotPayable, InLine, OutcomeUnknown.
+    AmountNotPayable, InLine, TooBusy, OutcomeUnknown.
     """
     payment = await _live_payment(checkout_id)
     if payment["provider"] == "free":
@@ -113,6 +122,8 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
         # Meanwhile the payment was given up, or a notice brought an intent whose making we had not heard about.
         await _let_go(intent.reference)
         return await start_payment(checkout_id)
+    if (line := await pace.line_ahead()) > SHORT_LINE_SECONDS:
+        raise InLine(line)
     intent = await current().retrieve(payment["reference"])
     if intent.status == IntentStatus.AWAITING_BUYER:
         return intent
@@ -150,6 +161,8 @@ async def give_back(checkout_id: UUID) -> None:
             "UPDATE checkout SET given_back_at = coalesce(given_back_at, clock_timestamp()) WHERE id = $1", checkout_id
         )
     live.announce(visit["event_id"])
+    if payment and payment["status"] == PaymentStatus.CREATING and payment["turn_at"]:
+        await pace.leave_line()
     if payment and payment["reference"]:
         await _let_go(payment["reference"])
 
@@ -162,7 +175,8 @@ async def expire_holds(event_id: UUID) -> int:
     """
     references = [row["reference"] for row in await database.fetch(OVERDUE_WITH_PAYMENT, event_id)]
     if references:
-        asking = [asyncio.create_task(_let_go(reference)) for reference in references]
+        few_at_once = asyncio.Semaphore(ASK_AT_ONCE)
+        asking = [asyncio.create_task(_let_go_in_turn(reference, few_at_once)) for reference in references]
         for task in asking:
             _asking.add(task)
             task.add_done_callback(_asking.discard)
@@ -195,29 +209,37 @@ async def _live_payment(checkout_id: UUID) -> Any:
 
 async def _wait_in_line(payment: Any) -> None:
     """A payment keeps the place that it was given first. Raises InLine while its turn is more than a moment away."""
-    if payment["turn_at"] is None:
-        turn = await pace.place_in_line()
-        if turn is None:
-            return
-        await _keep_place(payment, turn)
-        wait = turn.wait
-    else:
-        wait = await database.fetchval("SELECT extract(epoch FROM $1 - clock_timestamp())::float", payment["turn_at"])
+    turn_at = payment["turn_at"] or await _take_place(payment)
+    if turn_at is None:
+        return
+    wait = await database.fetchval("SELECT extract(epoch FROM $1 - clock_timestamp())::float", turn_at)
     if wait > SHORT_LINE_SECONDS:
         raise InLine(wait)
     await asyncio.sleep(max(0.0, wait))
 
 
-async def _keep_place(payment: Any, turn: Turn) -> None:
-    """Standing in line costs the buyer nothing: the hold lasts longer by as much."""
+async def _take_place(payment: Any) -> datetime | None:
+    """Standing in line costs the buyer nothing: the hold lasts longer by as much. Raises HoldEnded, TooBusy."""
+    if await pace.line_to_start() > LONGEST_LINE_SECONDS:
+        raise TooBusy  # whoever has a place is served first; a hold is not prolonged for ever
     async with transaction():
         visit = await _visit(payment["checkout_id"])
         await stock.lock(visit["event_id"])
-        first = await database.fetchval(STAND_IN_LINE, payment["id"], turn.at)
-        if first and turn.wait > SHORT_LINE_SECONDS:
+        visit = await _visit(payment["checkout_id"])
+        if not visit["live_holds"]:
+            raise HoldEnded(payment["checkout_id"])
+        now = await database.fetchrow("SELECT turn_at FROM payment WHERE id = $1", payment["id"])
+        if now is None or now["turn_at"]:
+            return now and now["turn_at"]  # another tab has taken it
+        turn = await pace.place_in_line()
+        if turn is None:
+            return None
+        await database.execute(STAND_IN_LINE, payment["id"], turn.at)
+        if turn.wait > SHORT_LINE_SECONDS:
             longer = timedelta(seconds=turn.wait)
             await database.execute(LONGER_HOLD, payment["checkout_id"], longer)
             await database.execute(LONGER_CHECKOUT, payment["checkout_id"], longer)
+        return turn.at
 
 
 async def _create_intent(payment: Any) -> Intent:
@@ -229,7 +251,7 @@ async def _create_intent(payment: Any) -> Intent:
             currency=payment["currency"],
         )
     except RequestRefused as refusal:
-        if refusal.code in ("amount_too_small", "amount_too_large"):
+        if refusal.code in ("amount_too_small", "amount_too_large") or refusal.param == "amount":
             raise AmountNotPayable from refusal
         raise
     except OutcomeUnknown as error:
@@ -237,6 +259,11 @@ async def _create_intent(payment: Any) -> Intent:
             # A 5xx would be replayed for this key. Whatever that call may have made, nobody holds its secret.
             await database.execute(NEXT_ATTEMPT, payment["id"], payment["attempts"])
         raise
+
+
+async def _let_go_in_turn(reference: str, few_at_once: asyncio.Semaphore) -> None:
+    async with few_at_once:
+        await _let_go(reference)
 
 
 async def _let_go(reference: str) -> None:

@@ -6,7 +6,7 @@ until a later look finds it gone.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 # An authorisation lives for seven days: what is older can only have been touched by hand, and says so in a notice.
 WINDOW = timedelta(days=8)
+# Banks refuse refunds, and card holders dispute charges, weeks later.
+AFTERMATH = timedelta(days=60)
 
 # Once a day; a run that died is taken up again after an hour.
 BEGIN = """
@@ -55,6 +57,12 @@ OUR_PAYMENTS = """
 OUR_REFUNDS_MADE = """
     SELECT r.reference, p.reference AS intent FROM refund AS r JOIN payment AS p ON p.id = r.payment_id
     WHERE r.reference IS NOT NULL AND r.created_at > $1 AND r.created_at < $2
+"""
+
+# Of these disputes, the intents of ours that we have not heard are disputed.
+UNHEARD_DISPUTES = """
+    SELECT d.intent FROM unnest($1::text[], $2::text[]) AS d (id, intent) JOIN payment AS p ON p.reference = d.intent
+    WHERE NOT EXISTS (SELECT 1 FROM dispute AS ours WHERE ours.id = d.id)
 """
 
 OPEN_REFERENCES = "SELECT DISTINCT reference FROM discrepancy WHERE cleared_at IS NULL"
@@ -118,7 +126,7 @@ async def _run(run_id: UUID) -> int:
     try:
         compared, doubtful = await _read_their_book(run_id)
         doubtful |= {row["reference"] for row in await database.fetch(OPEN_REFERENCES)}
-        disputed = {row["reference"] for row in await database.fetch(OPEN_DISPUTES)}
+        disputed = {row["reference"] for row in await database.fetch(OPEN_DISPUTES)} | await _unheard_disputes(run_id)
         await _do_all([(look_again, r) for r in sorted(doubtful)] + [(disputes.sync, r) for r in sorted(disputed)])
     except Exception as error:
         await database.execute(BROKE_OFF, run_id, repr(error)[:500])
@@ -126,6 +134,18 @@ async def _run(run_id: UUID) -> int:
     await database.execute(END, run_id, compared)
     log.info("books compared", payments=compared, looked_at_again=len(doubtful))
     return compared
+
+
+async def _unheard_disputes(run_id: UUID) -> set[str]:
+    unheard: set[str] = set()
+    async for page in current().disputes_since(await _aftermath_of(run_id)):
+        rows = await database.fetch(UNHEARD_DISPUTES, [d.id for d in page], [d.intent for d in page])
+        unheard |= {row["intent"] for row in rows}
+    return unheard
+
+
+async def _aftermath_of(run_id: UUID) -> datetime:
+    return await database.fetchval("SELECT started_at - $2::interval FROM comparison WHERE id = $1", run_id, AFTERMATH)
 
 
 async def _do_all(deeds: Iterable[tuple[Deed, str]]) -> None:
@@ -155,12 +175,13 @@ async def _read_their_book(run_id: UUID) -> tuple[int, set[str]]:
         seen |= {intent.reference for intent in intents}
         doubtful |= {intent.reference async for intent in _differing(intents)}
         await database.execute(SO_FAR, run_id, len(seen))
-    async for made in current().refunds_since(since):
+    aftermath = await _aftermath_of(run_id)
+    async for made in current().refunds_since(aftermath):
         refunds_seen |= {refund.reference for refund in made}
         doubtful |= {refund.intent async for refund in _differing_refunds(made)}
     from_until = since + timedelta(hours=1), run["started_at"]
     doubtful |= {row["reference"] for row in await database.fetch(OUR_PAYMENTS, *from_until)} - seen
-    for row in await database.fetch(OUR_REFUNDS_MADE, *from_until):
+    for row in await database.fetch(OUR_REFUNDS_MADE, aftermath + timedelta(hours=1), run["started_at"]):
         if row["reference"] not in refunds_seen:
             doubtful.add(row["intent"])
     return len(seen), doubtful

@@ -48,6 +48,7 @@ class ProviderDispute:
     """A card holder says that the charge was not theirs. `respond_by`: until when the bank hears our side."""
 
     id: str
+    intent: str
     amount: int
     currency: str
     reason: str
@@ -87,9 +88,17 @@ class RequestRefused(OutcomeUnknown):
     has put it right.
     """
 
-    def __init__(self, message: str, *, code: str | None) -> None:
+    def __init__(self, message: str, *, code: str | None, param: str | None = None) -> None:
+        """`param`: the field of our request that it was about."""
         super().__init__(message)
         self.code = code
+        self.param = param
+
+
+def most_attempts(error: Exception, otherwise: int) -> int:
+    """A provider that is away comes back: what waits for it is never given up, what it refuses is."""
+    is_away = isinstance(error, OutcomeUnknown) and not isinstance(error, RequestRefused)
+    return 2**31 - 1 if is_away else otherwise
 
 
 class NoticeRefused(Exception):
@@ -128,6 +137,8 @@ class Gateway(Protocol):
         ...
 
     def refunds_since(self, moment: datetime) -> AsyncIterator[list[ProviderRefund]]: ...
+
+    def disputes_since(self, moment: datetime) -> AsyncIterator[list[ProviderDispute]]: ...
 
     def read_notice(self, raw: bytes, signature: str) -> Notice:
         """Raises NoticeRefused."""

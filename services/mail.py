@@ -11,6 +11,7 @@ from uuid import UUID
 import aiosmtplib
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from domain.refunds import RefundStatus
 from models import order, payment
 from services import links, words
 
@@ -58,12 +59,21 @@ async def send_confirmation(order_id: UUID) -> None:
     )
 
 
+class StillPaying(Exception):
+    """Another payment for the same tickets is under way."""
+
+
 async def send_not_charged(payment_id: UUID) -> None:
-    """The bank agreed, there was nothing to give for it, and nobody was charged. Not to a buyer who has since paid."""
+    """The bank agreed, there was nothing to give for it, and nobody was charged. Not to a buyer who has since paid.
+
+    Raises StillPaying while they are trying again: what came of that decides.
+    """
     post = _ready()
     purchase = await payment.purchase(payment_id)
-    if purchase is None or purchase["order_id"]:
+    if purchase is None or purchase["order_id"] or purchase["charged_otherwise"]:
         return
+    if purchase["still_paying"]:
+        raise StillPaying
     await _send(
         _message(
             template="not_charged",
@@ -76,10 +86,12 @@ async def send_not_charged(payment_id: UUID) -> None:
 
 
 async def send_refund(refund_id: UUID) -> None:
-    """Money is on its way back, or tickets that cost nothing were cancelled."""
+    """Money is on its way back, or tickets that cost nothing were cancelled. Nothing when it has failed meanwhile."""
     post = _ready()
     refund = await order.refund_letter(refund_id)
     assert refund is not None
+    if refund["status"] == RefundStatus.FAILED:
+        return
     link = f"{post.base_url}/orders/{links.order_token(refund['order_id'])}" if refund["order_id"] else None
     subject = "Your refund" if refund["amount"] else "Cancelled"
     await _send(

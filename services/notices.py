@@ -7,7 +7,7 @@ import structlog
 from models import database
 from services import audit, disputes, refunds
 from services.audit import Actor
-from services.gateway import Notice, current
+from services.gateway import Notice, current, most_attempts
 from services.lanes import LANES, work_off
 from services.settlement import settle
 from services.transaction import transaction
@@ -52,7 +52,7 @@ CLAIM = """
 FAILED = """
     UPDATE payment_notice SET last_error = $2, run_at = CASE
         WHEN attempts >= $3 THEN 'infinity'
-        ELSE clock_timestamp() + make_interval(secs => least(600, power(2, attempts)))
+        ELSE clock_timestamp() + make_interval(secs => least(600, power(2, least(attempts, 10))))
     END WHERE id = $1 AND handled_at IS NULL
 """
 
@@ -114,7 +114,7 @@ async def _handle(notice_id: str, kind: str, reference: str) -> bool:
         await deed(reference)
     except Exception as error:
         log.warning("notice: will try again", notice=notice_id, error=repr(error))
-        await database.execute(FAILED, notice_id, repr(error)[:500], MAX_ATTEMPTS)
+        await database.execute(FAILED, notice_id, repr(error)[:500], most_attempts(error, MAX_ATTEMPTS))
         return False
     await database.execute(
         "UPDATE payment_notice SET handled_at = clock_timestamp(), last_error = NULL WHERE id = $1", notice_id

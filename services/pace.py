@@ -44,6 +44,11 @@ SLOW_DOWN = (
     "UPDATE pace SET next_at = greatest(next_at, clock_timestamp() + $2::interval) WHERE lane = $1 RETURNING lane"
 )
 
+# A place that will not be used shortens the line for those who come after; nobody who has one is moved.
+LEAVE = """
+    UPDATE pace SET next_at = greatest(next_at - $2::interval, clock_timestamp()) WHERE lane = $1 RETURNING lane
+"""
+
 WAIT = """
     SELECT extract(epoch FROM next_at - greatest(taken_at, clock_timestamp()))::float AS wait FROM pace WHERE lane = $1
 """
@@ -90,6 +95,22 @@ async def wait_for_turn() -> None:
 async def place_in_line() -> Turn | None:
     """A place among those who want to start paying. None while nobody needs to stand in line."""
     return await _take(STARTS, CALLS_PER_PURCHASE / _per_second) if _per_second else None
+
+
+async def leave_line() -> None:
+    """Somebody who had a place will not start any more."""
+    if _per_second:
+        await _ask(LEAVE, STARTS, timedelta(seconds=CALLS_PER_PURCHASE / _per_second))
+
+
+async def line_to_start() -> float:
+    """How many seconds somebody who wants to start paying would wait now."""
+    row = await _ask(WAIT, STARTS) if _per_second else None
+    return max(0.0, row["wait"]) if row else 0.0
+
+
+def is_in_background() -> bool:
+    return _in_background.get()
 
 
 async def line_ahead() -> float:

@@ -24,6 +24,8 @@ from services.transaction import transaction
 
 NEVER_MORE_THAN_TAKEN = "refund_never_more_than_taken"
 GIVEN_BACK_ELSEWHERE = "given_back_elsewhere"
+# What the provider will never do, however often it is asked: the bank has the money, or wants to hear no more of it.
+NEVER = frozenset({"charge_disputed", "charge_not_refundable", "refund_disputed_payment"})
 log = structlog.get_logger()
 
 ORDER = "SELECT id, event_id, payment_id, number, status, currency FROM orders WHERE id = $1"
@@ -38,7 +40,9 @@ LOCK_PAYMENT = "SELECT id FROM payment WHERE id = $1 FOR UPDATE"
 
 KNOWN = """
     SELECT id, order_id, amount, status,
-           ARRAY(SELECT k.id FROM ticket AS k WHERE k.refund_id = refund.id) AS tickets
+           ARRAY(SELECT k.id FROM ticket AS k WHERE k.refund_id = refund.id) AS tickets,
+           EXISTS (SELECT 1 FROM ticket AS k WHERE k.order_id = refund.order_id AND k.refund_id IS NULL)
+           AS some_still_admit
     FROM refund WHERE request_key = $1
 """
 
@@ -58,10 +62,14 @@ WRITE_FOUND = """
     VALUES ($1, $2, $3, $4, $5, 'OUTSIDE', $6, $7, $8, clock_timestamp() + interval '1 hour')
 """
 
-INVALIDATE = "UPDATE ticket SET refund_id = $1 WHERE id = ANY($2) AND refund_id IS NULL"
+INVALIDATE = "UPDATE ticket SET refund_id = $1, swept = id = ANY($3) WHERE id = ANY($2) AND refund_id IS NULL"
 
-# The money stayed with us, so the ticket is good again; a seat that was sold again cannot be.
-REINSTATE = "UPDATE ticket SET refund_id = NULL WHERE refund_id = $1 AND NOT returned"
+# The money stayed with us, so the ticket is good again; a seat that was sold again cannot be. What went only with the
+# last of the money comes back too, whichever refund it went with.
+REINSTATE = """
+    UPDATE ticket SET refund_id = NULL, swept = false
+    WHERE NOT returned AND (refund_id = $1 OR (swept AND order_id = (SELECT order_id FROM refund WHERE id = $1)))
+"""
 
 FIND = """
     SELECT r.*, p.reference AS intent, p.captured, o.event_id FROM refund AS r JOIN payment AS p ON p.id = r.payment_id
@@ -73,7 +81,8 @@ EVENT = "SELECT o.event_id FROM refund AS r JOIN orders AS o ON o.id = r.order_i
 # By its reference, else by our mark. One that was given up, or made under another reference, is not this one.
 OURS = """
     SELECT id FROM refund WHERE payment_id = $1
-        AND (reference = $3 OR (id = $2 AND reference IS NULL AND status = 'REQUESTED'))
+        AND (reference = $3 OR (id = $2 AND reference IS NULL AND status = 'REQUESTED'
+                                AND (amount, currency) = ($4, $5)))
 """
 
 MOVE = """
@@ -88,6 +97,15 @@ NEXT_ATTEMPT = "UPDATE refund SET attempts = $2 + 1, last_error = $3 WHERE id = 
 PAYMENT_BEHIND = """
     SELECT p.id, p.captured, c.event_id, o.id AS order_id FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id
     LEFT JOIN orders AS o ON o.payment_id = p.id WHERE p.reference = $1
+"""
+
+# Unless a bank has refused: then a person must find another way.
+REST = """
+    SELECT p.captured - coalesce(sum(r.amount) FILTER (WHERE r.status <> 'FAILED'), 0)::bigint AS amount, p.currency
+    FROM payment AS p JOIN refund AS r ON r.payment_id = p.id WHERE p.id = $1 AND p.status = 'REFUNDED'
+    GROUP BY p.id
+    HAVING p.captured > coalesce(sum(r.amount) FILTER (WHERE r.status <> 'FAILED'), 0)
+       AND NOT coalesce(bool_or(r.status = 'FAILED' AND r.last_error IS DISTINCT FROM 'given_back_elsewhere'), false)
 """
 
 CLAIM_PENDING = """
@@ -154,7 +172,13 @@ async def run(refund_id: UUID) -> None:
     if refund is None:
         return
     if refund["status"] == RefundStatus.REQUESTED:
-        made = await _look_for(refund) or await _make(refund)
+        try:
+            made = await _look_for(refund) or await _make(refund)
+        except RequestRefused as refusal:
+            if refusal.code not in NEVER:
+                raise
+            await _move(refund_id, RefundStatus.FAILED, problem=refusal.code)
+            return
         if made:
             await _record(refund_id, made)
             return
@@ -176,11 +200,13 @@ async def sync(intent: str) -> None:
         await tickets.issue(payment["order_id"])  # what has no tickets yet could not lose them
     # What failed makes room for what was made instead.
     for theirs in sorted(await current().refunds_of(intent), key=lambda found: found.status != RefundStatus.FAILED):
-        ours = await database.fetchval(OURS, payment["id"], theirs.refund_id, theirs.reference)
+        ours = await _find_ours(payment, theirs)
         if ours:
             await _record(ours, theirs)
         else:
             await _take_over(payment, theirs)
+    if not payment["order_id"]:
+        await _send_the_rest(payment)
 
 
 async def sync_pending(limit: int = 20) -> int:
@@ -220,7 +246,9 @@ async def _known(request_key: str, order_id: UUID, wish: RefundWish) -> UUID | N
     known = await database.fetchrow(KNOWN, request_key)
     if known is None:
         return None
-    same = is_same_wish(wish, amount=known["amount"], tickets=known["tickets"])
+    same = is_same_wish(
+        wish, amount=known["amount"], tickets=known["tickets"], some_still_admit=known["some_still_admit"]
+    )
     if known["order_id"] != order_id or not (same or known["status"] == RefundStatus.FAILED):
         raise RequestKeyReused
     return known["id"]
@@ -262,7 +290,7 @@ async def _write(
         seats_return,
         RefundStatus.SUCCEEDED if costs_nothing else RefundStatus.REQUESTED,
     )
-    await database.execute(INVALIDATE, refund_id, list(decided.tickets))
+    await database.execute(INVALIDATE, refund_id, list(decided.tickets), list(decided.swept))
     if not costs_nothing:
         await outbox.write("refund", refund_id)
         return
@@ -306,7 +334,15 @@ async def _try_with_new_key(refund: Any, problem: str) -> None:
 
 
 def _ours(refund: Any, theirs: Iterable[ProviderRefund]) -> ProviderRefund | None:
-    return next((found for found in theirs if found.refund_id == refund["id"]), None)
+    """Our mark alone could have been written by anybody in the dashboard."""
+    mark = (refund["id"], refund["amount"], refund["currency"])
+    return next((found for found in theirs if (found.refund_id, found.amount, found.currency) == mark), None)
+
+
+async def _find_ours(payment: Any, theirs: ProviderRefund) -> UUID | None:
+    return await database.fetchval(
+        OURS, payment["id"], theirs.refund_id, theirs.reference, theirs.amount, theirs.currency
+    )
 
 
 async def _record(refund_id: UUID, theirs: ProviderRefund) -> None:
@@ -356,7 +392,7 @@ async def _take_over(payment: Any, theirs: ProviderRefund) -> None:
         async with transaction():
             await stock.lock(payment["event_id"])
             await database.execute(LOCK_PAYMENT, payment["id"])
-            if await database.fetchval(OURS, payment["id"], theirs.refund_id, theirs.reference):
+            if await _find_ours(payment, theirs):
                 return  # another worker was first
             await database.execute(
                 WRITE_FOUND,
@@ -380,9 +416,21 @@ async def _take_over(payment: Any, theirs: ProviderRefund) -> None:
         log.warning("a refund made elsewhere has to wait for ours", reference=theirs.reference)
 
 
+async def _send_the_rest(payment: Any) -> None:
+    """Money that became no order goes back in full, also when somebody gave back a part in the dashboard."""
+    async with transaction():
+        await stock.lock(payment["event_id"])
+        rest = await database.fetchrow(REST, payment["id"])
+        if rest is None:
+            return
+        refund_id = new_id()
+        await settlement.write_refund(refund_id, payment["id"], rest["amount"], rest["currency"])
+
+
 async def _invalidate_after_the_last(payment: Any, refund_id: UUID) -> None:
     money = await database.fetchrow(MONEY, payment["id"])
     assert money is not None
     if payment["order_id"] and money["gone_back"] == money["captured"]:
         valid = await database.fetch(VALID_TICKETS, payment["order_id"])
-        await database.execute(INVALIDATE, refund_id, [row["id"] for row in valid if row["unit_price"]])
+        swept = [row["id"] for row in valid if row["unit_price"]]
+        await database.execute(INVALIDATE, refund_id, swept, swept)

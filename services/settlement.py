@@ -156,7 +156,7 @@ async def _move(case: Case, intent: Intent) -> tuple[Step, UUID | None, UUID | N
     if status in (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED):
         return Step.NONE, None, None  # an older answer, overtaken by somebody quicker
     if intent.status == IntentStatus.AUTHORISED:
-        return (Step.CAPTURE if status == PaymentStatus.CAPTURING else Step.CANCEL), None, None
+        return await _capture_or_cancel(case, status), None, event_id
     if status == PaymentStatus.CAPTURING and intent.amount == case.payment["amount"] and await _seats_are_kept(case):
         return Step.NONE, await _finalise(case), event_id
     # Taken by hand, in the provider's dashboard, after we had let it go or only in part.
@@ -183,6 +183,16 @@ async def _decide(case: Case, intent: Intent) -> Step:
         return Step.CANCEL
     await _pin(case, again=ruling == Verdict.REBOOK)
     return Step.CAPTURE if intent.status == IntentStatus.AUTHORISED else Step.LOOK_AGAIN
+
+
+async def _capture_or_cancel(case: Case, status: PaymentStatus) -> Step:
+    """Money is only ever taken for seats that are nailed down, also when the pin ran out before it was."""
+    if status == PaymentStatus.CAPTURING and await _seats_are_kept(case):
+        return Step.CAPTURE
+    if status == PaymentStatus.CAPTURING:
+        await _note(case, OurProblem.LATE)
+        await _set_status(case.payment["id"], PaymentStatus.VOIDING)
+    return Step.CANCEL
 
 
 async def _seats_are_kept(case: Case) -> bool:
@@ -242,12 +252,14 @@ async def _send_back(case: Case, intent: Intent) -> None:
         await _unpin(case)
     await _note(case, OurProblem.CAPTURED_BY_HAND)
     await _set_status(payment["id"], PaymentStatus.REFUNDED, reference=intent.reference, captured=intent.amount)
-    refund_id = new_id()
-    await database.execute(
-        WRITE_REFUND, refund_id, payment["id"], intent.amount, intent.currency, RefundReason.NO_SEATS
-    )
-    await outbox.write("refund", refund_id)
+    await write_refund(new_id(), payment["id"], intent.amount, intent.currency)
     log.warning("captured by hand, without seats: sent back", payment_id=str(payment["id"]), amount=intent.amount)
+
+
+async def write_refund(refund_id: UUID, payment_id: UUID, amount: int, currency: str) -> None:
+    """Inside the running transaction: what could not be placed is on its way back."""
+    await database.execute(WRITE_REFUND, refund_id, payment_id, amount, currency, RefundReason.NO_SEATS)
+    await outbox.write("refund", refund_id)
 
 
 async def _unpin(case: Case) -> None:

@@ -4,10 +4,12 @@ an intent can be taken or let go only once.
 https://docs.stripe.com/api/payment_intents, /error-low-level, /webhooks (API version as pinned by the SDK).
 """
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -82,6 +84,7 @@ class StripeGateway:
         ).v1
         self._intents, self._refunds, self._disputes = api.payment_intents, api.refunds, api.disputes
         self._webhook_secrets = webhook_secrets
+        self._asking: dict[tuple[str, bool], asyncio.Task[Intent]] = {}
 
     async def create(self, *, payment_id: UUID, attempt: int, amount: int, currency: str) -> Intent:
         """Manual capture: the bank only sets the money aside, we take it once the seats are nailed down."""
@@ -100,7 +103,21 @@ class StripeGateway:
         return _intent(intent)
 
     async def retrieve(self, reference: str) -> Intent:
+        """Whoever asks the same at the same time shares one call: a page reloaded in haste makes no line for others."""
+        question = (reference, pace.is_in_background())
+        asking = self._asking.get(question)
+        if asking is None:
+            asking = self._asking[question] = asyncio.create_task(self._retrieve(reference))
+            asking.add_done_callback(partial(self._answered, question))
+        return await asyncio.shield(asking)
+
+    async def _retrieve(self, reference: str) -> Intent:
         return _intent(await _answer(self._intents.retrieve_async(reference)))
+
+    def _answered(self, question: tuple[str, bool], asking: asyncio.Task[Intent]) -> None:
+        del self._asking[question]
+        if not asking.cancelled():
+            asking.exception()  # heard, even when everybody who asked has gone
 
     async def capture(self, reference: str) -> Intent:
         return await self._change(reference, self._intents.capture_async(reference))
@@ -137,6 +154,9 @@ class StripeGateway:
 
     def refunds_since(self, moment: datetime) -> AsyncIterator[list[ProviderRefund]]:
         return _pages(self._refunds.list_async, {"created": {"gte": int(moment.timestamp())}}, _refund)
+
+    def disputes_since(self, moment: datetime) -> AsyncIterator[list[ProviderDispute]]:
+        return _pages(self._disputes.list_async, {"created": {"gte": int(moment.timestamp())}}, _dispute)
 
     def read_notice(self, raw: bytes, signature: str) -> Notice:
         """Any of our secrets may have signed it. The library accepts timestamps from the future: we do not."""
@@ -196,7 +216,7 @@ async def _answer(call: Awaitable[Theirs]) -> Theirs:
             # Only what is said again for the same key is the end of that key: a 503 may overtake the call it is about.
             replayed = (error.headers or {}).get("idempotent-replayed") == "true"
             raise OutcomeUnknown(str(error), answered=replayed) from error
-        raise RequestRefused(str(error), code=error.code) from error
+        raise RequestRefused(str(error), code=error.code, param=getattr(error, "param", None)) from error
 
 
 def _intent(found: stripe.PaymentIntent) -> Intent:
@@ -225,10 +245,9 @@ def _our_amount(amount: int, currency: str) -> int:
 
 def _refund(found: stripe.Refund) -> ProviderRefund:
     metadata = found.metadata.to_dict() if found.metadata else {}
-    intent = found.payment_intent
     return ProviderRefund(
         reference=found.id,
-        intent=(intent if isinstance(intent, str) else intent.id) if intent else "",
+        intent=_id(found.payment_intent),
         status=REFUND_STATUS[found.status or "pending"],
         amount=_our_amount(found.amount, found.currency),
         currency=found.currency.upper(),
@@ -241,12 +260,18 @@ def _dispute(found: stripe.Dispute) -> ProviderDispute:
     due_by = getattr(found.evidence_details, "due_by", None)
     return ProviderDispute(
         id=found.id,
+        intent=_id(found.payment_intent),
         amount=_our_amount(found.amount, found.currency),
         currency=found.currency.upper(),
         reason=found.reason,
         status=found.status,
         respond_by=datetime.fromtimestamp(due_by, UTC) if due_by else None,
     )
+
+
+def _id(intent: str | stripe.PaymentIntent | None) -> str:
+    """Stripe sends the id, or the whole object to those who ask for it."""
+    return (intent if isinstance(intent, str) else intent.id) if intent else ""
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -14,7 +14,7 @@ from services import links
 from web import site
 
 # Longer than a hold can be paid for: what it points to says whether it still lives.
-MINUTES = 20
+MINUTES = 30
 
 
 @dataclass(frozen=True, slots=True)

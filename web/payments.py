@@ -5,7 +5,7 @@ from typing import Any
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 
-from domain.errors import AlreadyPaid, AmountNotPayable, InLine
+from domain.errors import AlreadyPaid, AmountNotPayable, InLine, TooBusy
 from domain.reservations import HoldState
 from services import checkout
 from services.checkout import FreeOfCharge
@@ -49,7 +49,7 @@ class PaymentsController(Controller):
             started = await checkout.start_payment(visit.checkout["id"])
         except InLine as line:
             return till.show_line(await till.find(token), line)
-        except OutcomeUnknown:
+        except (OutcomeUnknown, TooBusy):
             return await self._show_unreachable(request, token)
         except AmountNotPayable:
             return till.show_notice(visit, Notice("amount"), status_code=409)

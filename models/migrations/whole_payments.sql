@@ -27,7 +27,7 @@ BEGIN
     IF OLD.status <> NEW.status AND (OLD.status, NEW.status) NOT IN (
         ('CREATING', 'OPEN'), ('CREATING', 'VOIDED'),
         ('OPEN', 'CAPTURING'), ('OPEN', 'VOIDING'), ('OPEN', 'VOIDED'), ('OPEN', 'REFUNDED'),
-        ('CAPTURING', 'CAPTURED'), ('CAPTURING', 'VOIDED'), ('CAPTURING', 'REFUNDED'),
+        ('CAPTURING', 'CAPTURED'), ('CAPTURING', 'VOIDING'), ('CAPTURING', 'VOIDED'), ('CAPTURING', 'REFUNDED'),
         ('VOIDING', 'VOIDED'), ('VOIDING', 'REFUNDED'),
         ('VOIDED', 'REFUNDED')
     ) THEN
@@ -112,6 +112,9 @@ CREATE TRIGGER guard_delete BEFORE DELETE ON refund FOR EACH ROW EXECUTE FUNCTIO
 -- A ticket whose money goes back admits nobody; its seat is sold again only once it is `returned`, which is for ever.
 ALTER TABLE ticket ADD COLUMN refund_id uuid REFERENCES refund ON DELETE RESTRICT;
 ALTER TABLE ticket ADD COLUMN returned boolean NOT NULL DEFAULT false;
+-- Nobody asked for this ticket: it went with the last of the money, and comes back if that turns out not to be gone.
+ALTER TABLE ticket ADD COLUMN swept boolean NOT NULL DEFAULT false;
+ALTER TABLE ticket ADD CONSTRAINT ticket_swept_was_refunded CHECK (refund_id IS NOT NULL OR NOT swept);
 ALTER TABLE ticket ADD CONSTRAINT ticket_returned_was_refunded CHECK (refund_id IS NOT NULL OR NOT returned);
 CREATE INDEX ticket_of_refund ON ticket (refund_id) WHERE refund_id IS NOT NULL;
 CREATE INDEX ticket_returned ON ticket (order_item_id) WHERE returned;
@@ -129,7 +132,7 @@ BEGIN
        AND (SELECT order_id FROM refund WHERE id = NEW.refund_id) IS DISTINCT FROM NEW.order_id THEN
         RAISE EXCEPTION 'refund % is of another order', NEW.refund_id USING ERRCODE = 'check_violation';
     END IF;
-    IF OLD.refund_id IS NOT NULL AND NEW.refund_id IS DISTINCT FROM OLD.refund_id
+    IF OLD.refund_id IS NOT NULL AND NEW.refund_id IS DISTINCT FROM OLD.refund_id AND NOT OLD.swept
        AND (SELECT status FROM refund WHERE id = OLD.refund_id) <> 'FAILED' THEN
         RAISE EXCEPTION 'the money of ticket % goes back', OLD.number USING ERRCODE = 'check_violation';
     END IF;

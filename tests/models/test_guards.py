@@ -260,6 +260,7 @@ ALLOWED = {
     ("OPEN", "VOIDING"),
     ("OPEN", "VOIDED"),
     ("CAPTURING", "CAPTURED"),
+    ("CAPTURING", "VOIDING"),
     ("CAPTURING", "VOIDED"),
     ("VOIDING", "VOIDED"),
     ("OPEN", "REFUNDED"),

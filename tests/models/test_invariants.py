@@ -19,6 +19,7 @@ I4_TOO_MUCH = "I4 never more goes back than was taken"
 I4_ON_LIST = "I4 a refund that was asked for is on the worker's list"
 I13_NOBODY = "I13 an order whose money went back admits nobody"
 I13_TICKET = "I13 a ticket is invalid only while its money has gone, or goes, back"
+I13_SWEPT = "I13 a ticket that went with the last of the money is invalid only while all of it has gone"
 I5 = "I5 consumed reservations and order lines are the same tickets"
 I6 = "I6 an order's totals are the sums of its lines"
 I9 = "I9 the counters equal the rows"
@@ -70,6 +71,11 @@ PLANTED = {
     "a ticket that a failed refund keeps invalid": (
         REFUND.format(amount=1, status="FAILED") + "; UPDATE ticket SET refund_id = (SELECT id FROM refund)",
         {I13_TICKET},
+    ),
+    "a ticket swept along although money is still with us": (
+        REFUND.format(amount=1, status="SUCCEEDED")
+        + "; UPDATE ticket SET swept = true, refund_id = (SELECT id FROM refund)",
+        {I13_SWEPT},
     ),
     "a seat returned to sale without being counted": (
         REFUND.format(amount=1, status="SUCCEEDED")

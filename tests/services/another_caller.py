@@ -18,7 +18,7 @@ async def main(rate: float, calls: int, api_base: str, reference: str) -> None:
     gateway = StripeGateway(secret_key=SANDBOX_SECRET_KEY, api_base=api_base, webhook_secrets=("whsec_x",))
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
-    answers = await asyncio.gather(*(gateway.retrieve(reference) for _ in range(calls)), return_exceptions=True)
+    answers = await asyncio.gather(*(gateway._retrieve(reference) for _ in range(calls)), return_exceptions=True)
     print(sum(not isinstance(answer, Exception) for answer in answers), flush=True)
 
 

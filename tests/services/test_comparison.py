@@ -18,7 +18,7 @@ from tests.services import bank
 
 pytestmark = pytest.mark.usefixtures("database", "stripe")
 
-LISTS = ["payment_intents.list", "refunds.list"]
+LISTS = ["payment_intents.list", "refunds.list", "disputes.list"]
 
 
 @pytest.fixture
@@ -232,7 +232,6 @@ async def test_a_dispute_that_we_know_of_is_asked_about_until_it_is_closed(event
     assert await calls_of(stripe, comparison.compare()) == LISTS, "and no more then"
 
 
-@pytest.mark.xfail(strict=True, reason="disputes are not listed: the gateway has no disputes_since yet")
 async def test_a_dispute_whose_notice_was_lost_is_found(event, stripe):
     await stripe.dashboard(await intent_of(await buy(event, stripe)), "dispute")
     await comparison.compare()

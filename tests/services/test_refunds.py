@@ -31,7 +31,7 @@ from models.checkout import visit
 from sandbox.plan import SANDBOX_SECRET_KEY
 from services import gateway, notices, outbox, refunds, settlement, stripe_gateway, tickets
 from services.audit import Actor
-from services.gateway import OutcomeUnknown, RequestRefused
+from services.gateway import OutcomeUnknown
 from services.stripe_gateway import StripeGateway
 from tests import mutants
 from tests.faults.interleaving import after_statement, before, in_this_order, lock_held, rendezvous, waiting_for_a_lock
@@ -407,12 +407,24 @@ async def test_case_23_a_form_pressed_twice_at_once_pays_once(order_id, stripe):
     assert len(await audit_trail()) == 2, "asked for once, agreed once"
 
 
-async def test_case_23_a_form_pressed_again_later_finds_its_refund(order_id, stripe):
+@pytest.mark.parametrize("wish", [Money(500), Everything(), "the first ticket"])
+async def test_case_23_a_form_pressed_again_later_finds_its_refund(order_id, stripe, wish):
+    if wish == "the first ticket":
+        wish = TheseTickets(frozenset((await tickets_of(order_id, valid=True))[:1]))
     request_key = key()
-    refund_id = await refund_and_run(order_id, Money(500), request_key=request_key)
-    assert await refund(order_id, Money(500), request_key=request_key) == refund_id
+    refund_id = await refund_and_run(order_id, wish, request_key=request_key)
+    assert await refund(order_id, wish, request_key=request_key) == refund_id
     await work()
-    assert await amounts(stripe) == [500]
+    assert len(await amounts(stripe)) == 1
+
+
+async def test_a_form_pressed_again_after_its_refund_failed_says_so(stripe):
+    order_id = await pay_with(stripe, REFUND_FAILS)
+    request_key = key()
+    refund_id = await refund_and_run(order_id, request_key=request_key)
+    await bank.decide(stripe, (await row(refund_id))["reference"], "fail")
+    await refunds.sync(await intent_of(order_id))
+    assert await refund(order_id, request_key=request_key) == refund_id, "another try needs another form"
 
 
 async def test_a_key_names_one_refund_for_ever(order_id, event, stripe):
@@ -425,6 +437,7 @@ async def test_a_key_names_one_refund_for_ever(order_id, event, stripe):
         (order_id, TheseTickets(frozenset({second}))),
         (order_id, TheseTickets(frozenset({first}), 2300)),
         (order_id, Money(100)),
+        (order_id, Everything()),
         (other, TheseTickets(frozenset({first}))),
         (other, Everything()),
     ):
@@ -449,7 +462,7 @@ async def test_without_locks_and_unique_key_a_form_pressed_twice_pays_twice(stri
 
 
 async def _two_want_the_greater_part(order_id, *, patience=0.25):
-    with after_statement(refunds.KNOWN, rendezvous(2, patience=patience)):
+    with after_statement(refunds.VALID_TICKETS, rendezvous(2, patience=patience)):
         outcomes = await asyncio.gather(*(refund(order_id, Money(3000)) for _ in range(2)), return_exceptions=True)
     sum_of = "SELECT coalesce(sum(amount), 0) FROM refund WHERE status <> 'FAILED'"
     assert await db.fetchval(sum_of) == 3000, "more was promised back than was taken"
@@ -492,7 +505,7 @@ async def test_without_the_triggers_lock_two_refunds_slip_past_its_sum(stripe):
 
 async def test_a_refund_and_the_next_one_at_once_take_each_ticket_once(order_id):
     first, second = await tickets_of(order_id, valid=True)
-    with after_statement(refunds.KNOWN, rendezvous(2)):
+    with after_statement(refunds.VALID_TICKETS, rendezvous(2)):
         wishes = (TheseTickets(frozenset({first})), TheseTickets(frozenset({first, second})))
         outcomes = await asyncio.gather(*(refund(order_id, wish) for wish in wishes), return_exceptions=True)
     assert len([o for o in outcomes if isinstance(o, uuid.UUID)]) == 1
@@ -682,22 +695,28 @@ async def test_a_list_that_lags_behind_does_not_turn_a_made_refund_into_a_failed
     assert await validity(order_id) == "ii"
 
 
-async def test_a_refund_that_the_provider_refuses_for_now_stays_on_the_list(order_id, stripe):
-    """A disputed charge cannot be refunded: money may be left, yet none of it moves."""
-    refund_id = await refund(order_id, Money(1000))
+async def test_a_refund_that_the_provider_will_never_make_has_failed_and_its_ticket_is_good_again(order_id, stripe):
+    """A disputed charge cannot be refunded: the bank has the money already."""
+    refund_id = await refund(order_id, Everything())
     await stripe.dashboard(await intent_of(order_id), "dispute")
-    with pytest.raises(RequestRefused):
-        await refunds.run(refund_id)
-    assert await status(refund_id) == REQUESTED
-    (dispute,) = (await stripe.state())["disputes"]
-    await bank.decide(stripe, dispute["id"], "win")
     await refunds.run(refund_id)
-    await _is_one_refund(stripe, refund_id)
+    assert (await row(refund_id))["last_error"] == "charge_disputed"
+    assert await status(refund_id) == FAILED
+    assert "i" not in await validity(order_id)
 
 
-async def test_a_refund_that_nobody_could_run_stays_in_sight_and_is_struck_off_when_it_turns_out_to_be_made(
-    order_id, stripe
-):
+async def test_what_failed_before_does_not_count_as_given_back_elsewhere(stripe):
+    order_id = await pay_with(stripe, REFUND_FAILS)
+    first = await refund_and_run(order_id)
+    await bank.decide(stripe, (await row(first))["reference"], "fail")
+    await refunds.sync(await intent_of(order_id))
+    second = await refund(order_id)
+    await stripe.dashboard(await intent_of(order_id), "dispute")
+    await refunds.run(second)
+    assert (await row(second))["last_error"] == "charge_disputed", "not: given back elsewhere"
+
+
+async def test_a_refund_waits_for_a_provider_that_is_away_for_as_long_as_it_takes(order_id, stripe):
     refund_id = await refund(order_id, Money(1000))
     await stripe.fault(op="refunds.create", mode="drop_after", times=2)
     await work()
@@ -706,12 +725,12 @@ async def test_a_refund_that_nobody_could_run_stays_in_sight_and_is_struck_off_w
         await db.execute("UPDATE outbox SET run_at = clock_timestamp() WHERE kind = 'refund' AND run_at < 'infinity'")
         await work()
     dead = "SELECT run_at = 'infinity' FROM outbox WHERE kind = 'refund' AND done_at IS NULL"
-    assert await db.fetchval(dead) is True
+    assert await db.fetchval(dead) is False
     assert await status(refund_id) == REQUESTED
     await stripe.fault(op="refunds.list", mode="none")
     await refunds.sync(await intent_of(order_id))
     assert await status(refund_id) == SUCCEEDED
-    assert await db.fetchval(dead) is None, "no dead letter about what has been done"
+    assert await db.fetchval(dead) is None, "nothing is left to do"
 
 
 async def test_a_dead_letter_is_taken_up_at_a_person_s_word(order_id, stripe):
