@@ -12,7 +12,7 @@ from services.lanes import LANES, work_off
 from services.settlement import settle
 from services.transaction import transaction
 
-MAX_ATTEMPTS = 12
+MAX_ATTEMPTS = 60
 LEASE_SECONDS = 30
 # What is looked at again when a notice of the kind arrives.
 DEEDS: dict[str, Callable[[str], Awaitable[None]]] = {

@@ -54,7 +54,7 @@ class WorkerSettings:
         every(10, jobs.handle_notices),
         every(10, jobs.reconcile),
         # Asked every ten minutes whether a day has passed: a worker that was away at night makes up for it.
-        cron(jobs.compare, minute=set(range(0, 60, 10)), timeout=3600),  # type: ignore[arg-type]
+        cron(jobs.compare, minute=set(range(0, 60, 10)), timeout=3600, run_at_startup=True),  # type: ignore[arg-type]
     ]
     on_startup = start_up
     on_shutdown = shut_down

@@ -128,14 +128,14 @@ async def test_a_hold_that_grew_in_line_while_it_was_swept_is_sold_once(stripe):
     """The place in line is given after the hold's end: either the hold lives on, or the seat is somebody else's."""
     event = await make_event(capacity=1)
     checkout_id = await hold_with_buyer(event)
-    honest = checkout._keep_place
+    honest = checkout._take_place
 
-    async def swept_first(payment, turn):
+    async def swept_first(payment):
         await let_time_pass(minutes=16)
         await checkout.expire_holds(event.id)
-        await honest(payment, turn)
+        return await honest(payment)
 
-    with money.paced(1), patch.object(checkout, "_keep_place", swept_first):
+    with money.paced(1), patch.object(checkout, "_take_place", swept_first):
         await checkout.pace.place_in_line()
         await asyncio.gather(checkout.start_payment(checkout_id), return_exceptions=True)
     assert await hold(event)

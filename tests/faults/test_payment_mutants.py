@@ -126,8 +126,8 @@ async def test_a_comparison_that_never_looks_at_their_refunds_misses_what_we_nev
 
 NOTHING_OVERDUE = checkout.OVERDUE_WITH_PAYMENT.replace("'OPEN', 'CAPTURING'", "'NONE'")
 NEVER_GONE = "SELECT false AND NOT EXISTS (SELECT 1 FROM reservation"
-TICKETS_LEFT_ALONE = ("SET refund_id = $1 WHERE", "SET refund_id = nullif(refund_id, $1) WHERE")
-NOT_REINSTATED = ("SET refund_id = NULL WHERE refund_id = $1", "SET refund_id = refund_id WHERE refund_id = $1")
+TICKETS_LEFT_ALONE = ("WHERE id = ANY($2) AND refund_id IS NULL", "WHERE false AND id = ANY($2)")
+NOT_REINSTATED = ("WHERE NOT returned AND (refund_id = $1", "WHERE false AND (refund_id = $1")
 
 
 def without_note(kind: str):

@@ -34,7 +34,7 @@ DISPUTE_STATES = {
 }
 DISPUTE_ENDS = {
     "won": "The bank decided for you: the money is yours again.",
-    "lost": "The bank decided for the card holder, and keeps the money.",
+    "lost": "The bank decided for the card holder, who has the money back. The tickets still admit.",
     "warning_closed": "The bank dropped its question. No money moved.",
     "prevented": "It ended before any money moved.",
 }
