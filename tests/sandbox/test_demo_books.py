@@ -37,7 +37,8 @@ async def test_the_daily_comparison_finds_nothing(stripe: StripeSandbox, stripe_
     paid = await db.fetch(PAYMENTS)
     assert len(paid) > 300
     assert await comparison.compare() == len(paid)
-    assert {call["op"] for call in (await stripe.state())["calls"]} == {"payment_intents.list", "refunds.list"}
+    lists = {"payment_intents.list", "refunds.list", "disputes.list"}
+    assert {call["op"] for call in (await stripe.state())["calls"]} == lists
     assert await differences() == []
 
 
