@@ -267,12 +267,9 @@ async def _let_go_in_turn(reference: str, few_at_once: asyncio.Semaphore) -> Non
 
 
 async def _let_go(reference: str) -> None:
-    """Cancel an intent unless it has been paid, and settle whatever it is then. Never fails: it is asked again."""
+    """Never fails: it is asked again."""
     try:
-        intent = await current().retrieve(reference)
-        if intent.status == IntentStatus.AWAITING_BUYER:
-            intent = await current().cancel(reference)
-        await settlement.settle(reference, known=intent)
+        await settlement.let_go(reference)
     except Exception as error:
         log.warning("could not ask about a payment; it will be asked again", reference=reference, error=repr(error))
 

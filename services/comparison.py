@@ -12,12 +12,13 @@ from uuid import UUID
 
 import structlog
 
+from domain.attention import CLOSED_DISPUTE
 from domain.comparison import Kind, Outcome, Page, differences, gone_back, our_outcome
 from domain.payments import PaymentStatus
 from models import database
 from models.ids import new_id
 from services import disputes, refunds, settlement, words
-from services.gateway import Intent, IntentStatus, OutcomeUnknown, ProviderRefund, RequestRefused, current
+from services.gateway import Intent, IntentStatus, ProviderRefund, RequestRefused, current, is_away
 
 Deed = Callable[[str], Awaitable[object]]
 log = structlog.get_logger()
@@ -68,7 +69,7 @@ UNHEARD_DISPUTES = """
 OPEN_REFERENCES = "SELECT DISTINCT reference FROM discrepancy WHERE cleared_at IS NULL"
 OPEN_DISPUTES = """
     SELECT DISTINCT p.reference FROM dispute AS d JOIN payment AS p ON p.id = d.payment_id
-    WHERE d.status NOT IN ('won', 'lost', 'warning_closed', 'prevented')
+    WHERE d.status <> ALL($1)
 """
 
 WRITE = """
@@ -124,9 +125,12 @@ async def look_again(reference: str) -> list[Kind]:
 
 async def _run(run_id: UUID) -> int:
     try:
-        compared, doubtful = await _read_their_book(run_id)
+        run = await database.fetchrow("SELECT id, since, started_at FROM comparison WHERE id = $1", run_id)
+        assert run is not None
+        compared, doubtful = await _read_their_book(run)
         doubtful |= {row["reference"] for row in await database.fetch(OPEN_REFERENCES)}
-        disputed = {row["reference"] for row in await database.fetch(OPEN_DISPUTES)} | await _unheard_disputes(run_id)
+        disputed = {row["reference"] for row in await database.fetch(OPEN_DISPUTES, CLOSED_DISPUTE)}
+        disputed |= await _unheard_disputes(run["started_at"] - AFTERMATH)
         await _do_all([(look_again, r) for r in sorted(doubtful)] + [(disputes.sync, r) for r in sorted(disputed)])
     except Exception as error:
         await database.execute(BROKE_OFF, run_id, repr(error)[:500])
@@ -136,16 +140,12 @@ async def _run(run_id: UUID) -> int:
     return compared
 
 
-async def _unheard_disputes(run_id: UUID) -> set[str]:
+async def _unheard_disputes(since: datetime) -> set[str]:
     unheard: set[str] = set()
-    async for page in current().disputes_since(await _aftermath_of(run_id)):
+    async for page in current().disputes_since(since):
         rows = await database.fetch(UNHEARD_DISPUTES, [d.id for d in page], [d.intent for d in page])
         unheard |= {row["intent"] for row in rows}
     return unheard
-
-
-async def _aftermath_of(run_id: UUID) -> datetime:
-    return await database.fetchval("SELECT started_at - $2::interval FROM comparison WHERE id = $1", run_id, AFTERMATH)
 
 
 async def _do_all(deeds: Iterable[tuple[Deed, str]]) -> None:
@@ -155,7 +155,7 @@ async def _do_all(deeds: Iterable[tuple[Deed, str]]) -> None:
         try:
             await do(reference)
         except Exception as error:
-            if isinstance(error, OutcomeUnknown) and not isinstance(error, RequestRefused):
+            if is_away(error):
                 raise
             log.error("cannot be compared", reference=reference, error=repr(error))
             problem = problem or error
@@ -163,19 +163,16 @@ async def _do_all(deeds: Iterable[tuple[Deed, str]]) -> None:
         raise problem
 
 
-async def _read_their_book(run_id: UUID) -> tuple[int, set[str]]:
+async def _read_their_book(run: Any) -> tuple[int, set[str]]:
     """Their list against ours and ours against theirs. Returns how many they have, and the intents that look wrong."""
-    run = await database.fetchrow("SELECT since, started_at FROM comparison WHERE id = $1", run_id)
-    assert run is not None
-    since = run["since"]
+    since, aftermath = run["since"], run["started_at"] - AFTERMATH
     seen: set[str] = set()
     refunds_seen: set[str] = set()
     doubtful: set[str] = set()
     async for intents in current().intents_since(since):
         seen |= {intent.reference for intent in intents}
         doubtful |= {intent.reference async for intent in _differing(intents)}
-        await database.execute(SO_FAR, run_id, len(seen))
-    aftermath = await _aftermath_of(run_id)
+        await database.execute(SO_FAR, run["id"], len(seen))
     async for made in current().refunds_since(aftermath):
         refunds_seen |= {refund.reference for refund in made}
         doubtful |= {refund.intent async for refund in _differing_refunds(made)}

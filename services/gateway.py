@@ -95,10 +95,9 @@ class RequestRefused(OutcomeUnknown):
         self.param = param
 
 
-def most_attempts(error: Exception, otherwise: int) -> int:
-    """A provider that is away comes back: what waits for it is never given up, what it refuses is."""
-    is_away = isinstance(error, OutcomeUnknown) and not isinstance(error, RequestRefused)
-    return 2**31 - 1 if is_away else otherwise
+def is_away(error: Exception) -> bool:
+    """The provider is silent: it comes back. What it refuses, it refuses tomorrow too."""
+    return isinstance(error, OutcomeUnknown) and not isinstance(error, RequestRefused)
 
 
 class NoticeRefused(Exception):

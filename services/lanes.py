@@ -6,7 +6,21 @@ One piece, because a lease taken for many runs out while the first ones are slow
 import asyncio
 from collections.abc import Awaitable, Callable
 
+from services.gateway import is_away
+
 LANES = 4
+# With the backoff below about a night, in which a mail server may be away; then it is a dead letter, run_at = infinity.
+MAX_ATTEMPTS = 60
+# When a piece that failed is due again: $3 is the most attempts.
+NEXT_TRY = """CASE
+        WHEN attempts >= $3 THEN 'infinity'
+        ELSE clock_timestamp() + make_interval(secs => least(600, power(2, least(attempts, 10))))
+    END"""
+
+
+def most_attempts(error: Exception) -> int:
+    """What waits for a provider that is away is never given up."""
+    return 2**31 - 1 if is_away(error) else MAX_ATTEMPTS
 
 
 async def work_off(take_one: Callable[[], Awaitable[bool | None]], *, lanes: int = LANES) -> int:

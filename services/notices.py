@@ -7,12 +7,11 @@ import structlog
 from models import database
 from services import audit, disputes, refunds
 from services.audit import Actor
-from services.gateway import Notice, current, most_attempts
-from services.lanes import LANES, work_off
+from services.gateway import Notice, current
+from services.lanes import LANES, NEXT_TRY, most_attempts, work_off
 from services.settlement import settle
 from services.transaction import transaction
 
-MAX_ATTEMPTS = 60
 LEASE_SECONDS = 30
 # What is looked at again when a notice of the kind arrives.
 DEEDS: dict[str, Callable[[str], Awaitable[None]]] = {
@@ -49,12 +48,7 @@ CLAIM = """
     RETURNING id, type, reference
 """
 
-FAILED = """
-    UPDATE payment_notice SET last_error = $2, run_at = CASE
-        WHEN attempts >= $3 THEN 'infinity'
-        ELSE clock_timestamp() + make_interval(secs => least(600, power(2, least(attempts, 10))))
-    END WHERE id = $1 AND handled_at IS NULL
-"""
+FAILED = f"UPDATE payment_notice SET last_error = $2, run_at = {NEXT_TRY} WHERE id = $1 AND handled_at IS NULL"
 
 
 REVIVE = """
@@ -114,7 +108,7 @@ async def _handle(notice_id: str, kind: str, reference: str) -> bool:
         await deed(reference)
     except Exception as error:
         log.warning("notice: will try again", notice=notice_id, error=repr(error))
-        await database.execute(FAILED, notice_id, repr(error)[:500], most_attempts(error, MAX_ATTEMPTS))
+        await database.execute(FAILED, notice_id, repr(error)[:500], most_attempts(error))
         return False
     await database.execute(
         "UPDATE payment_notice SET handled_at = clock_timestamp(), last_error = NULL WHERE id = $1", notice_id

@@ -12,13 +12,10 @@ import structlog
 from models import database
 from services import audit
 from services.audit import Actor
-from services.gateway import most_attempts
-from services.lanes import LANES, work_off
+from services.lanes import LANES, NEXT_TRY, most_attempts, work_off
 from services.transaction import transaction
 
 LEASE_SECONDS = 30
-# With the backoff below about a night, in which a mail server may be away; then it is a dead letter, run_at = infinity.
-MAX_ATTEMPTS = 60
 
 WRITE = """
     INSERT INTO outbox (kind, subject, run_at) VALUES ($1, $2, coalesce($3, clock_timestamp()))
@@ -36,12 +33,7 @@ CLAIM = """
 
 DONE = "UPDATE outbox SET done_at = clock_timestamp(), last_error = NULL WHERE id = $1 AND done_at IS NULL"
 
-FAILED = """
-    UPDATE outbox SET last_error = $2, run_at = CASE
-        WHEN attempts >= $3 THEN 'infinity'
-        ELSE clock_timestamp() + make_interval(secs => least(600, power(2, least(attempts, 10))))
-    END WHERE id = $1 AND done_at IS NULL
-"""
+FAILED = f"UPDATE outbox SET last_error = $2, run_at = {NEXT_TRY} WHERE id = $1 AND done_at IS NULL"
 
 REVIVE = """
     UPDATE outbox SET run_at = clock_timestamp(), attempts = 0 WHERE id = $1 AND done_at IS NULL RETURNING subject
@@ -88,7 +80,7 @@ async def _do(handlers: Mapping[str, Handler], note_id: int, kind: str, subject:
         await handlers[kind](subject)
     except Exception as error:
         log.warning("outbox: will try again", kind=kind, subject=str(subject), error=repr(error))
-        await database.execute(FAILED, note_id, repr(error)[:500], most_attempts(error, MAX_ATTEMPTS))
+        await database.execute(FAILED, note_id, repr(error)[:500], most_attempts(error))
         return False
     await database.execute(DONE, note_id)
     return True

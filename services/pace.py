@@ -105,8 +105,7 @@ async def leave_line() -> None:
 
 async def line_to_start() -> float:
     """How many seconds somebody who wants to start paying would wait now."""
-    row = await _ask(WAIT, STARTS) if _per_second else None
-    return max(0.0, row["wait"]) if row else 0.0
+    return await _wait_in(STARTS)
 
 
 def is_in_background() -> bool:
@@ -115,14 +114,18 @@ def is_in_background() -> bool:
 
 async def line_ahead() -> float:
     """How many seconds a call would wait for its turn now."""
-    row = await _ask(WAIT, CALLS) if _per_second else None
-    return max(0.0, row["wait"]) if row else 0.0
+    return await _wait_in(CALLS)
 
 
 async def slow_down() -> None:
     """The provider said that it was too much: nobody new asks for a second."""
     if _per_second:
         await _ask(SLOW_DOWN, CALLS, timedelta(seconds=1))
+
+
+async def _wait_in(lane: str) -> float:
+    row = await _ask(WAIT, lane) if _per_second else None
+    return max(0.0, row["wait"]) if row else 0.0
 
 
 async def _take(lane: str, step: float) -> Turn | None:

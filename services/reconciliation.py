@@ -5,8 +5,7 @@ from typing import Any
 import structlog
 
 from models import database
-from services.gateway import IntentStatus, current
-from services.settlement import settle
+from services.settlement import let_go, settle
 
 log = structlog.get_logger()
 
@@ -49,9 +48,5 @@ async def ask(payment: Any) -> None:
 
     Raises OutcomeUnknown.
     """
-    intent = None
-    if payment["status"] == "OPEN" and await database.fetchval(HOLD_GONE, payment["checkout_id"]):
-        intent = await current().retrieve(payment["reference"])
-        if intent.status == IntentStatus.AWAITING_BUYER:
-            intent = await current().cancel(payment["reference"])
-    await settle(payment["reference"], known=intent)
+    hold_gone = payment["status"] == "OPEN" and await database.fetchval(HOLD_GONE, payment["checkout_id"])
+    await (let_go if hold_gone else settle)(payment["reference"])

@@ -113,6 +113,14 @@ async def settle(reference: str, *, known: Intent | None = None) -> None:
     log.error("payment does not come to rest", reference=reference)
 
 
+async def let_go(reference: str) -> None:
+    """Cancel an intent unless it has been paid, and settle whatever it is then. Raises OutcomeUnknown."""
+    intent = await current().retrieve(reference)
+    if intent.status == IntentStatus.AWAITING_BUYER:
+        intent = await current().cancel(reference)
+    await settle(reference, known=intent)
+
+
 async def settle_free(payment_id: UUID) -> None:
     """A purchase that costs nothing takes the same way, without a provider."""
     async with transaction():

@@ -11,7 +11,7 @@ import stripe as library
 
 from models import database as db
 from sandbox.plan import SANDBOX_SECRET_KEY
-from services import disputes, gateway, notices, refunds, settlement
+from services import disputes, gateway, lanes, notices, refunds, settlement
 from services.audit import Actor
 from services.gateway import Notice, NoticeRefused
 from services.stripe_gateway import StripeGateway
@@ -201,7 +201,7 @@ async def test_a_notice_whose_handling_fails_is_tried_again_later(purchase, stri
 async def test_i7_a_notice_that_never_can_be_handled_stays_in_sight(purchase, stripe):
     await notices.keep(notice("evt_1", purchase.reference))
     await stripe.reset()
-    for _ in range(notices.MAX_ATTEMPTS):
+    for _ in range(lanes.MAX_ATTEMPTS):
         await db.execute("UPDATE payment_notice SET run_at = now()")
         await notices.handle_due()
     dead = await db.fetchrow("SELECT handled_at, run_at = 'infinity' AS given_up, last_error FROM payment_notice")

@@ -6,7 +6,7 @@ import uuid
 import pytest
 
 from models import database as db
-from services import outbox
+from services import lanes, outbox
 from services.audit import Actor
 from services.transaction import transaction
 from tests import mutants
@@ -117,11 +117,11 @@ async def test_a_deed_that_fails_is_tried_again_later_and_does_not_stop_the_othe
 async def test_i7_what_never_succeeds_becomes_a_letter_that_stays_in_sight():
     subjects = await notes(1)
     worker = Worker(fails=subjects)
-    for _ in range(outbox.MAX_ATTEMPTS):
+    for _ in range(lanes.MAX_ATTEMPTS):
         await db.execute("UPDATE outbox SET run_at = now()")
         await worker.drain()
     dead = await db.fetchrow("SELECT done_at, attempts, run_at = 'infinity' AS given_up, last_error FROM outbox")
-    assert tuple(dead) == (None, outbox.MAX_ATTEMPTS, True, "ZeroDivisionError('not today')")
+    assert tuple(dead) == (None, lanes.MAX_ATTEMPTS, True, "ZeroDivisionError('not today')")
 
 
 async def test_an_unknown_kind_of_note_does_not_stop_the_others():

@@ -29,7 +29,7 @@ from models import database as db
 from models import invariants
 from models.checkout import visit
 from sandbox.plan import SANDBOX_SECRET_KEY
-from services import gateway, notices, outbox, refunds, settlement, stripe_gateway, tickets
+from services import gateway, lanes, notices, outbox, refunds, settlement, stripe_gateway, tickets
 from services.audit import Actor
 from services.gateway import OutcomeUnknown
 from services.stripe_gateway import StripeGateway
@@ -721,7 +721,7 @@ async def test_a_refund_waits_for_a_provider_that_is_away_for_as_long_as_it_take
     await stripe.fault(op="refunds.create", mode="drop_after", times=2)
     await work()
     await stripe.fault(op="refunds.list", mode="down")
-    for _ in range(outbox.MAX_ATTEMPTS):
+    for _ in range(lanes.MAX_ATTEMPTS):
         await db.execute("UPDATE outbox SET run_at = clock_timestamp() WHERE kind = 'refund' AND run_at < 'infinity'")
         await work()
     dead = "SELECT run_at = 'infinity' FROM outbox WHERE kind = 'refund' AND done_at IS NULL"
