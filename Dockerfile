@@ -6,7 +6,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 \
     PIP_NO_CACHE_DIR=1
 COPY requirements.txt /requirements.txt
 RUN python -m venv /opt/foyer \
-    && /opt/foyer/bin/python -m pip install --only-binary :all: --require-hashes --requirement /requirements.txt
+    && /opt/foyer/bin/python -m pip install --no-deps --only-binary :all: --require-hashes --requirement /requirements.txt
 
 
 FROM python:3.11-slim-bookworm

@@ -130,7 +130,7 @@ def lock(arguments: list[str]) -> None:
     if uv is None:
         raise SystemExit("Locking needs uv (one time): pip install uv")
     compile_ = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"]
-    plain = ["--no-emit-index-url", "--no-emit-find-links", "--no-header", *arguments]
+    plain = ["--no-strip-extras", "--no-emit-index-url", "--no-emit-find-links", "--no-header", *arguments]
     for name, output in (("app", "requirements.txt"), ("sandbox", SANDBOX), ("test", TEST)):
         subprocess.run([*compile_, *plain, f"requirements/{name}.in", "-o", output], check=True)
 
@@ -242,10 +242,11 @@ def remove(path: Path) -> None:
 def install_packages(requirements: str) -> None:
     """The person's pip configuration decides where packages come from; the hashes decide what they are.
 
-    Wheels only: building from source would fetch build tools that no hash holds.
+    Wheels only: building from source would fetch build tools that no hash holds. No dependencies beyond the list:
+    it is whole, and a resolver that meets `pydantic[email]` where `pydantic` is pinned would look for a newer one.
     """
     count = (ROOT / requirements).read_text().count("==")
-    command = [PYTHON, "-m", "pip", "install", "--no-input", "--only-binary", ":all:"]
+    command = [PYTHON, "-m", "pip", "install", "--no-input", "--no-deps", "--only-binary", ":all:"]
     command += ["--require-hashes", "-r", requirements]
     wait_for([str(part) for part in command], f"Installing {count} packages", count_of="Collecting ")
 
