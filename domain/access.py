@@ -22,11 +22,15 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
+    SEE_EVENTS = "see events"
+    EDIT_EVENTS = "edit events"
+    SEE_SALES = "see sales"  # what is sold and held, and for how much
     SEE_ORDERS = "see orders"
+    EDIT_ORDERS = "edit orders"  # correct a name, send tickets again, sell at the desk
+    EXPORT_ORDERS = "export orders"
     SEE_PAYMENTS = "see payments"
     SETTLE_PAYMENTS = "settle payments"  # ask the provider again, retry
     REFUND = "refund"
-    EDIT_EVENTS = "edit events"
     CHECK_IN = "check in"
     SEE_AUDIT = "see the audit"
     MANAGE_ADMINS = "manage admins"
@@ -35,8 +39,16 @@ class Permission(StrEnum):
 _MAY: dict[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
     Role.MANAGER: frozenset(Permission) - {Permission.MANAGE_ADMINS},
-    Role.DOOR: frozenset({Permission.CHECK_IN, Permission.SEE_ORDERS}),
-    Role.READONLY: frozenset({Permission.SEE_ORDERS, Permission.SEE_PAYMENTS, Permission.SEE_AUDIT}),
+    Role.DOOR: frozenset({Permission.CHECK_IN, Permission.SEE_EVENTS, Permission.SEE_ORDERS}),
+    Role.READONLY: frozenset(
+        {
+            Permission.SEE_EVENTS,
+            Permission.SEE_SALES,
+            Permission.SEE_ORDERS,
+            Permission.SEE_PAYMENTS,
+            Permission.SEE_AUDIT,
+        }
+    ),
 }
 
 

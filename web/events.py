@@ -3,16 +3,14 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from babel.numbers import get_currency_precision
-from litestar import Controller, MediaType, Request, Response, get, post
-from litestar.background_tasks import BackgroundTask
+from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
-from litestar.response import Stream
 
 from domain.errors import CheckoutNotFound, EventNotFound, Refusal, RequestKeyReused
 from domain.events import is_over
@@ -20,9 +18,9 @@ from domain.money import decimals
 from models import programme, stock
 from models.stock import Shelf
 from services import checkout, links, reservations
-from web import answers, calendar, covers, forms, listing, own_hold, rendering, words
+from web import answers, calendar, covers, forms, listing, live, own_hold, rendering, words
 from web.availability import Answers, Availability, availability, changes_in, event_pill
-from web.live import Hub, Seen, TooManyStreams
+from web.live import Seen
 from web.own_hold import OwnHold
 from web.security import BACKGROUND, QUIET
 from web.structured import structured_data
@@ -62,7 +60,7 @@ class EventsController(Controller):
     @get("/live", opt=LIVE)
     async def live_list(self, request: Request) -> Response[Any]:
         since = _moment(request.headers.get("last-event-id")) or _moment(request.query_params.get("since"))
-        return _stream(request, LIST, _look_at_list, since=since)
+        return live.answer(request, LIST, _look_at_list, since=since)
 
     @get("/events/{slug:str}")
     async def show(self, request: Request, slug: FromPath[str]) -> Response[str]:
@@ -75,7 +73,7 @@ class EventsController(Controller):
     @get("/events/{slug:str}/live", opt=LIVE)
     async def live_event(self, request: Request, slug: FromPath[str]) -> Response[Any]:
         event = await _published(slug)
-        return _stream(request, event["id"], partial(_look_at_event, event))
+        return live.answer(request, event["id"], partial(_look_at_event, event))
 
     @get("/events/{slug:str}/availability", opt={QUIET: True, BACKGROUND: True})
     async def poll(self, request: Request, slug: FromPath[str]) -> Response[str]:
@@ -246,22 +244,6 @@ async def _parts(
 
 def _shown(event: Mapping[str, Any], shelf: Shelf, said: Answers | None, own: OwnHold | None) -> dict[str, Any]:
     return {"a": availability(event, shelf, said), "timezone": event["timezone"], **own_hold.shown(own)}
-
-
-def _stream(request: Request, key: Any, look: Any, *, since: float | None = None) -> Response[Any]:
-    hub: Hub = request.app.state.hub
-    try:
-        body = hub.stream(key, look, since=since)
-    except TooManyStreams:
-        headers = {"Retry-After": "5", "Cache-Control": "no-store"}
-        return Response("", status_code=503, headers=headers, media_type=MediaType.TEXT)
-    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(body, media_type="text/event-stream", headers=headers, background=BackgroundTask(_close, body))
-
-
-async def _close(body: AsyncGenerator[bytes, None]) -> None:
-    """By hand: a page that goes away while it is not reading would leave the generator where it stands."""
-    await body.aclose()
 
 
 async def _look_at_event(event: dict[str, Any], _: set[UUID] | None) -> dict[UUID, Seen]:

@@ -10,9 +10,13 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import structlog
+from litestar import MediaType, Request, Response
+from litestar.background_tasks import BackgroundTask
+from litestar.response import Stream as StreamedAnswer
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 
@@ -57,6 +61,8 @@ class Seen:
 
 # Given what may have changed (None: everything), what there is to show.
 Look = Callable[[set[UUID] | None], Awaitable[dict[UUID, Seen]]]
+# Whether somebody may go on listening.
+Welcome = Callable[[], Awaitable[bool]]
 
 
 @dataclass(slots=True, eq=False)
@@ -193,16 +199,21 @@ class Hub:
             for stream in topic.streams:
                 stream.news.set()
 
-    def stream(self, key: Hashable, look: Look, *, since: float | None = None) -> AsyncGenerator[bytes, None]:
-        """The bytes of one page's stream; `key` is the event's id, or a name for the list of all.
+    def stream(
+        self, key: Hashable, look: Look, *, since: float | None = None, welcome: Welcome | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The bytes of one page's stream. `key` says what is shown: an event's id, a name for what all of them show,
+        or both, (name, id), when an event has more than one live page. `welcome` is asked before anything is sent.
 
         Raises TooManyStreams at once, not when the first byte is asked for.
         """
         if self._count >= self._max_streams or self._closing.is_set():
             raise TooManyStreams
-        return self._flow(key, look, since)
+        return self._flow(key, look, since, welcome)
 
-    async def _flow(self, key: Hashable, look: Look, since: float | None) -> AsyncGenerator[bytes, None]:
+    async def _flow(
+        self, key: Hashable, look: Look, since: float | None, welcome: Welcome | None
+    ) -> AsyncGenerator[bytes, None]:
         self._count += 1
         topic = self._topic(key, look)
         stream = topic.join(since)
@@ -213,7 +224,7 @@ class Hub:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
                         await stream.news.wait()
-                if self._closing.is_set():
+                if self._closing.is_set() or (welcome and not await welcome()):
                     return
                 body = stream.take()
                 yield message(body, as_of=topic.as_of) if body else HEARTBEAT
@@ -270,8 +281,35 @@ class Hub:
     def _tell(self, event_id: UUID | None) -> None:
         """The list hears of every event, an event's page only of its own."""
         for key, (topic, _) in self._topics.items():
-            if event_id is None or not isinstance(key, UUID) or key == event_id:
+            if event_id is None or _event_of(key) in (None, event_id):
                 topic.changed(event_id)
+
+
+def answer(
+    request: Request, key: Hashable, look: Look, *, since: float | None = None, welcome: Welcome | None = None
+) -> Response[Any]:
+    """The stream as an answer; 503 when there are too many: the page polls meanwhile."""
+    hub: Hub = request.app.state.hub
+    try:
+        body = hub.stream(key, look, since=since, welcome=welcome)
+    except TooManyStreams:
+        headers = {"Retry-After": "5", "Cache-Control": "no-store"}
+        return Response("", status_code=503, headers=headers, media_type=MediaType.TEXT)
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return StreamedAnswer(
+        body, media_type="text/event-stream", headers=headers, background=BackgroundTask(_close, body)
+    )
+
+
+async def _close(body: AsyncGenerator[bytes, None]) -> None:
+    """By hand: a page that goes away while it is not reading would leave the generator where it stands."""
+    await body.aclose()
+
+
+def _event_of(key: Hashable) -> UUID | None:
+    """Which event a topic is about; None when it is about all of them."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return next((part for part in parts if isinstance(part, UUID)), None)
 
 
 def frame(body: str) -> bytes:

@@ -200,6 +200,12 @@ def actor(request: Request) -> Actor:
     return me(request).actor
 
 
+async def is_still_in(request: Request) -> bool:
+    """For what stays open long after the guard has let it in: somebody signs out, is disabled, or changes role."""
+    who, asked = await _find(request), request.route_handler.opt[PERMISSION]
+    return who is not None and who.stage is Stage.IN and (not isinstance(asked, Permission) or who.may(asked))
+
+
 def visitor(request: Request) -> Visitor:
     return Visitor(
         address=request.client.host if request.client else "",

@@ -15,8 +15,11 @@ class Entry:
 
 
 ENTRIES: list[Entry] = [
-    Entry("payments", "/admin/payments", "Payments", "credit-card", Permission.SEE_PAYMENTS),
+    Entry("home", "/admin/home", "Today", "layout-dashboard", Permission.SEE_SALES),
+    Entry("events", "/admin/events", "Events", "calendar-days", Permission.SEE_EVENTS),
     Entry("orders", "/admin/orders", "Orders", "receipt-text", Permission.SEE_ORDERS),
+    Entry("payments", "/admin/payments", "Payments", "credit-card", Permission.SEE_PAYMENTS),
+    Entry("audit", "/admin/audit", "Audit", "archive", Permission.SEE_AUDIT),
     Entry("admins", "/admin/admins", "People", "users", Permission.MANAGE_ADMINS),
 ]
 
