@@ -9,10 +9,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from xdist.remote import Producer
 
 from sandbox import postgres, redis, state
 from sandbox.plan import SANDBOX_PUBLISHABLE_KEY, SANDBOX_SECRET_KEY
 from sandbox.processes import answers, free_port, launch, wait_until
+from tests import division
 
 ROOT = Path(__file__).parent.parent
 SECRET_KEY = "a-secret-key-for-tests-only-and-long-enough"
@@ -221,5 +223,8 @@ async def until(condition, *, patience: float = 10.0) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Journeys last: they share the database with a running shop, which must not see it emptied."""
-    items.sort(key=lambda item: "journeys" in item.path.parts)
+    items.sort(key=division.turn)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> division.FilesAndJourneys:
+    return division.FilesAndJourneys(config, log)

@@ -67,6 +67,7 @@ def shop(scratch: Path, postgres_url: str, redis_url: str) -> Iterator[Shop]:
     state = scratch / "shop"
     state.mkdir()
     wishes = {"FOYER_STATE": str(state), "DATABASE_URL": postgres_url, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY}
+    wishes["PORT"] = "0"  # any: beside us others open theirs
     log, note = state / "run.log", state / "running.json"
     process = launch([sys.executable, "-m", "sandbox.run"], log=log, env={**os.environ, **wishes}, cwd=ROOT)
     try:
