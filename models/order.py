@@ -89,6 +89,7 @@ class Refund(Table, tablename="refund"):
     last_error = Text(default=None, null=True)
     attempts = Integer(default=0)
     next_check_at = Timestamptz()
+    by_hand = Boolean(default=False)
     created_at = Timestamptz()
     updated_at = Timestamptz()
 
@@ -103,6 +104,15 @@ class Ticket(Table, tablename="ticket"):
     refund_id = ForeignKey(Refund, default=None, on_delete=OnDelete.restrict, null=True)
     returned = Boolean(default=False)
     swept = Boolean(default=False)
+    created_at = Timestamptz()
+
+
+class MailRequest(Table, tablename="mail_request"):
+    """The tickets of an order are to be sent again: one mail each."""
+
+    id = UUID(primary_key=True, default=new_id)
+    order_id = ForeignKey(Order, default=None, on_delete=OnDelete.restrict, null=False)
+    request_key = Text(default=None)
     created_at = Timestamptz()
 
 

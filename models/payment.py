@@ -38,6 +38,8 @@ class Payment(Table, tablename="payment"):
     next_check_at = Timestamptz()
     captured = BigInt(default=None, null=True)
     turn_at = Timestamptz(default=None, null=True)
+    method = Text(default=None, null=True)
+    note = Text(default="")
     created_at = Timestamptz()
     updated_at = Timestamptz()
 
