@@ -126,6 +126,14 @@ class TicketsNotRefundable(Refusal):
     """A ticket of another order, or one that has been refunded already."""
 
 
+class NothingToTakeBack(Refusal):
+    """No ticket of this refund waits for a seat, or its money has gone back since."""
+
+
+class NoSeatFree(Refusal):
+    """Every seat of the event, or of the ticket's type, is taken."""
+
+
 class OrderNotComplete(Refusal):
     """Its tickets are still being made; in a moment it can be refunded."""
 

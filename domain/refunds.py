@@ -4,12 +4,13 @@ An order stays COMPLETED (AC 6): a refund has its own life beside it. REQUESTED 
 a bank may still say of one that had succeeded.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from domain.errors import NothingToRefund, RefundTooLarge, TicketsNotRefundable
+from domain.inventory import EventStock, available_to_customer
 
 
 class RefundStatus(StrEnum):
@@ -35,6 +36,7 @@ class RefundReason(StrEnum):
     GOODWILL = "GOODWILL"
     NO_SEATS = "NO_SEATS"  # the house gives back what it could place nowhere
     OUTSIDE = "OUTSIDE"  # made in the provider's dashboard
+    DISPUTED = "DISPUTED"  # of nothing: the bank has moved the money, its tickets become invalid
 
 
 # What an admin may choose from.
@@ -76,6 +78,15 @@ class PaidTicket:
 
     id: UUID
     price: int
+
+
+@dataclass(frozen=True)
+class Seat:
+    """A ticket that is paid for and admits nobody, because its seat went back on sale."""
+
+    ticket: UUID
+    ticket_type: UUID
+    number: str
 
 
 @dataclass(frozen=True)
@@ -129,3 +140,19 @@ def is_same_wish(wish: RefundWish, *, amount: int, tickets: Collection[UUID], so
             return wished == amount
         case Everything():
             return not some_still_admit
+
+
+def seats_to_take_back(event: EventStock, seats: Iterable[Seat], *, left: int) -> list[Seat]:
+    """Those that fit, in their order: a seat is free of the event and of the ticket's own type.
+
+    The stock is counted on, so that two do not get the same seat. `left`: of the order's money with us, in minor units;
+    without any nobody comes in.
+    """
+    taken = []
+    for seat in seats if left else ():
+        ticket_type = event.types[seat.ticket_type]
+        if available_to_customer(event, ticket_type):
+            event.sold += 1
+            ticket_type.sold += 1
+            taken.append(seat)
+    return taken

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.inventory import EventStock, TypeStock, Wish
+from domain.refunds import Seat
 from domain.reservations import HOLD
 from models import database
 
@@ -70,6 +71,23 @@ RETURN_SEATS = """
         RETURNING i.ticket_type_id
     )
     SELECT ticket_type_id, count(*)::int AS quantity FROM back GROUP BY ticket_type_id
+"""
+
+# Paid for again, since the refund failed, and without a seat. What went only with the last of the money waits too.
+SHUT_OUT = """
+    SELECT k.id, i.ticket_type_id, k.number FROM refund AS r
+    JOIN ticket AS k ON k.order_id = r.order_id AND k.returned AND (k.refund_id = r.id OR k.swept)
+    JOIN order_item AS i ON i.id = k.order_item_id
+    WHERE r.id = $1 AND r.status = 'FAILED' ORDER BY k.position
+"""
+
+TAKE_SEATS_BACK = """
+    WITH again AS (
+        UPDATE ticket AS k SET refund_id = NULL, returned = false, swept = false FROM order_item AS i
+        WHERE k.id = ANY($1) AND k.returned AND i.id = k.order_item_id
+        RETURNING i.ticket_type_id
+    )
+    SELECT ticket_type_id, count(*)::int AS quantity FROM again GROUP BY ticket_type_id
 """
 
 MOVE = """
@@ -192,6 +210,17 @@ async def return_seats(event_id: UUID, refund_id: UUID) -> dict[UUID, int]:
     returned = _quantities(await database.fetch(RETURN_SEATS, refund_id))
     await _move(event_id, returned, sold=-1)
     return returned
+
+
+async def shut_out(refund_id: UUID) -> list[Seat]:
+    """The tickets that a failed refund left without a seat."""
+    return [Seat(row["id"], row["ticket_type_id"], row["number"]) for row in await database.fetch(SHUT_OUT, refund_id)]
+
+
+async def take_seats_back(event_id: UUID, seats: Iterable[Seat]) -> None:
+    """Make tickets valid again that had lost their seats. The caller holds the event's lock and has asked domain."""
+    taken = _quantities(await database.fetch(TAKE_SEATS_BACK, [seat.ticket for seat in seats]))
+    await _move(event_id, taken, sold=+1)
 
 
 async def write_checkouts(event_id: UUID, expires_at: datetime, keys: Mapping[UUID, str]) -> None:

@@ -22,6 +22,13 @@ WRITE = """
     ON CONFLICT (kind, subject) DO NOTHING
 """
 
+# What was done is to be done once more; what has not been done yet covers both.
+WRITE_AGAIN = """
+    INSERT INTO outbox (kind, subject) VALUES ($1, $2)
+    ON CONFLICT (kind, subject) DO UPDATE SET done_at = NULL, attempts = 0, run_at = clock_timestamp()
+    WHERE outbox.done_at IS NOT NULL
+"""
+
 CLAIM = """
     UPDATE outbox SET run_at = clock_timestamp() + make_interval(secs => $1), attempts = attempts + 1
     WHERE id = (
@@ -46,6 +53,11 @@ log = structlog.get_logger()
 async def write(kind: str, subject: UUID, *, not_before: datetime | None = None) -> None:
     """Leave a note inside the running transaction. One note per kind and subject, whatever is retried."""
     await database.execute(WRITE, kind, subject, not_before)
+
+
+async def write_again(kind: str, subject: UUID) -> None:
+    """Leave a note inside the running transaction, also when the like of it was done before."""
+    await database.execute(WRITE_AGAIN, kind, subject)
 
 
 async def try_again(note_id: int, *, actor: Actor) -> None:

@@ -14,10 +14,21 @@ import structlog
 
 from domain.errors import NothingToRefund, OrderNotComplete, OrderNotFound, RequestKeyReused
 from domain.orders import OrderStatus
-from domain.refunds import NEXT, PaidTicket, RefundPlan, RefundReason, RefundStatus, RefundWish, is_same_wish, plan
+from domain.payments import Provider
+from domain.refunds import (
+    NEXT,
+    PaidTicket,
+    RefundPlan,
+    RefundReason,
+    RefundStatus,
+    RefundWish,
+    Seat,
+    is_same_wish,
+    plan,
+)
 from models import database, stock
 from models.ids import new_id
-from services import audit, live, outbox, settlement, tickets
+from services import audit, live, outbox, seats, settlement, tickets
 from services.audit import Actor
 from services.gateway import OutcomeUnknown, ProviderRefund, RequestRefused, current
 from services.transaction import transaction
@@ -28,7 +39,10 @@ GIVEN_BACK_ELSEWHERE = "given_back_elsewhere"
 NEVER = frozenset({"charge_disputed", "charge_not_refundable", "refund_disputed_payment"})
 log = structlog.get_logger()
 
-ORDER = "SELECT id, event_id, payment_id, number, status, currency FROM orders WHERE id = $1"
+ORDER = "SELECT id, event_id, payment_id, payment_provider, number, currency FROM orders WHERE id = $1"
+
+# Under the lock: it may have been completed while we waited for it.
+STATUS = "SELECT status FROM orders WHERE id = $1"
 
 MONEY = """
     SELECT p.captured, (SELECT coalesce(sum(amount), 0)::bigint FROM refund AS r
@@ -52,8 +66,9 @@ VALID_TICKETS = """
 """
 
 WRITE = """
-    INSERT INTO refund (id, payment_id, order_id, request_key, amount, currency, reason, note, seats_return, status)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+    INSERT INTO refund (id, payment_id, order_id, request_key, amount, currency, reason, note, seats_return, status,
+                        by_hand)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 
 WRITE_FOUND = """
@@ -64,8 +79,8 @@ WRITE_FOUND = """
 
 INVALIDATE = "UPDATE ticket SET refund_id = $1, swept = id = ANY($3) WHERE id = ANY($2) AND refund_id IS NULL"
 
-# The money stayed with us, so the ticket is good again; a seat that was sold again cannot be. What went only with the
-# last of the money comes back too, whichever refund it went with.
+# The money stayed with us, so the ticket is good again; one whose seat went back on sale needs another seat first. What
+# went only with the last of the money comes back too, whichever refund it went with.
 REINSTATE = """
     UPDATE ticket SET refund_id = NULL, swept = false
     WHERE NOT returned AND (refund_id = $1 OR (swept AND order_id = (SELECT order_id FROM refund WHERE id = $1)))
@@ -96,7 +111,7 @@ NEXT_ATTEMPT = "UPDATE refund SET attempts = $2 + 1, last_error = $3 WHERE id = 
 
 PAYMENT_BEHIND = """
     SELECT p.id, p.captured, c.event_id, o.id AS order_id FROM payment AS p JOIN checkout AS c ON c.id = p.checkout_id
-    LEFT JOIN orders AS o ON o.payment_id = p.id WHERE p.reference = $1
+    LEFT JOIN orders AS o ON o.payment_id = p.id WHERE p.reference = $1 AND p.provider = 'stripe'
 """
 
 # Unless a bank has refused: then a person must find another way.
@@ -161,7 +176,7 @@ async def request(
                 "seats return": seats_return,
             },
         )
-    if not decided.amount and seats_return:
+    if seats_return and _is_done_at_once(order, decided):
         live.announce(order["event_id"])
     return refund_id
 
@@ -255,16 +270,12 @@ async def _known(request_key: str, order_id: UUID, wish: RefundWish) -> UUID | N
 
 
 async def _plan(order: Any, wish: RefundWish) -> RefundPlan:
-    if order["status"] != OrderStatus.COMPLETED and await _status(order["id"]) != OrderStatus.COMPLETED:
+    if await database.fetchval(STATUS, order["id"]) != OrderStatus.COMPLETED:
         raise OrderNotComplete
     money = await database.fetchrow(MONEY, order["payment_id"])
     assert money is not None
     valid = [PaidTicket(row["id"], row["unit_price"]) for row in await database.fetch(VALID_TICKETS, order["id"])]
     return plan(wish, taken=money["captured"], gone_back=money["gone_back"], valid=valid)
-
-
-async def _status(order_id: UUID) -> str:
-    return await database.fetchval("SELECT status FROM orders WHERE id = $1", order_id)
 
 
 async def _write(
@@ -276,7 +287,7 @@ async def _write(
     seats_return: bool,
     request_key: str,
 ) -> None:
-    costs_nothing = not decided.amount
+    done = _is_done_at_once(order, decided)
     await database.execute(
         WRITE,
         refund_id,
@@ -288,15 +299,21 @@ async def _write(
         reason,
         note,
         seats_return,
-        RefundStatus.SUCCEEDED if costs_nothing else RefundStatus.REQUESTED,
+        RefundStatus.SUCCEEDED if done else RefundStatus.REQUESTED,
+        done and bool(decided.amount),
     )
     await database.execute(INVALIDATE, refund_id, list(decided.tickets), list(decided.swept))
-    if not costs_nothing:
+    if not done:
         await outbox.write("refund", refund_id)
         return
     await outbox.write("refund_mail", refund_id)
     if seats_return:
         await stock.return_seats(order["event_id"], refund_id)
+
+
+def _is_done_at_once(order: Any, decided: RefundPlan) -> bool:
+    """Nothing to give back; or what was taken by hand, which whoever writes this down gives back by hand."""
+    return not decided.amount or order["payment_provider"] == Provider.MANUAL
 
 
 async def _look_for(refund: Any) -> ProviderRefund | None:
@@ -356,9 +373,9 @@ async def _move(
     """It only ever moves forward, under the event's lock, with what that means for its tickets and seats."""
     event_id = await database.fetchval(EVENT, refund_id)
     came_back: dict[UUID, int] = {}
+    taken: list[Seat] = []
     async with transaction():
-        if event_id:
-            await stock.lock(event_id)
+        shelf = await stock.lock(event_id) if event_id else None
         refund = await database.fetchrow("SELECT * FROM refund WHERE id = $1 FOR UPDATE", refund_id)
         assert refund is not None
         before = RefundStatus(refund["status"])
@@ -369,6 +386,9 @@ async def _move(
             await outbox.strike("refund", refund_id)
         if status == RefundStatus.FAILED:
             await database.execute(REINSTATE, refund_id)
+            taken = await seats.take_what_is_free(shelf, refund_id) if shelf else []
+            if before != RefundStatus.REQUESTED:
+                await outbox.write("refund_failed_mail", refund_id)
         elif before == RefundStatus.REQUESTED:
             await outbox.write("refund_mail", refund_id)
             if refund["seats_return"] and event_id:
@@ -379,9 +399,14 @@ async def _move(
             "refund",
             refund_id,
             before={"status": before},
-            after={"status": status, "problem": problem, "seats returned": sum(came_back.values())},
+            after={
+                "status": status,
+                "problem": problem,
+                "seats returned": sum(came_back.values()),
+                "seats taken back": [seat.number for seat in taken],
+            },
         )
-    if came_back and event_id:
+    if event_id and (came_back or taken):
         live.announce(event_id)
 
 

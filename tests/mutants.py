@@ -17,7 +17,7 @@ from models import database
 
 
 def _sql_of(migration: Path) -> str:
-    found = re.search(r'with_name\("(\w+\.sql)"\)', migration.read_text())
+    found = re.search(r'runs\("(\w+\.sql)"', migration.read_text())
     assert found, migration
     return found[1]
 
