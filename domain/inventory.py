@@ -26,6 +26,16 @@ from domain.errors import (
 from domain.events import EventStatus, Sale, is_over, sale_of
 
 Wish = Mapping[UUID, int]  # ticket type → quantity
+# What one line of a purchase may hold at most, whoever sells it.
+MOST_AT_THE_DESK = 100
+
+
+class Terms(StrEnum):
+    """By whose rules a wish is granted, and at which price. What is left is left for all of them alike."""
+
+    SHOP = "shop"  # a buyer's own purchase
+    DESK = "desk"  # sold by an admin, at the list price
+    GUEST = "guest"  # given by an admin: it costs nothing
 
 
 @dataclass(slots=True)
@@ -89,9 +99,12 @@ def available_to_customer(event: EventStock, ticket_type: TypeStock) -> int:
     return max(0, of_event if of_type is None else min(of_type, of_event))
 
 
-def grant(event: EventStock, wish: Wish, *, now: datetime) -> None:
+def grant(event: EventStock, wish: Wish, *, now: datetime, terms: Terms = Terms.SHOP) -> None:
     """Take the whole wish out of the stock, or raise the refusal and take nothing (AC 2, AC 3)."""
-    check_on_sale(event, wish, now=now)
+    if terms == Terms.SHOP:
+        check_on_sale(event, wish, now=now)
+    else:
+        check_at_the_desk(event, wish)
     short = shortages(event, wish)
     if short:
         raise InsufficientInventory(short)
@@ -108,6 +121,25 @@ def check_on_sale(event: EventStock, wish: Wish, *, now: datetime) -> None:
         raise NothingChosen
     for type_id, quantity in wish.items():
         _check_type(event.types.get(type_id), type_id, quantity, now)
+
+
+def check_at_the_desk(event: EventStock, wish: Wish) -> None:
+    """Who stands at the desk may sell before, after and outside of what buyers are offered: drafts, types that are off
+    sale or not open yet, more than the most per order, and at the door while the event is on. Never what is not there.
+    """
+    if not any(wish.values()):
+        raise NothingChosen
+    for type_id, quantity in wish.items():
+        ticket_type = event.types.get(type_id)
+        if ticket_type is None:
+            raise TicketTypeNotOnSale(type_id)
+        if not 1 <= quantity <= MOST_AT_THE_DESK:
+            raise QuantityOutOfBounds(type_id, ticket_type.name, quantity, 1, MOST_AT_THE_DESK)
+
+
+def unit_price(ticket_type: TypeStock, terms: Terms) -> int:
+    """What is copied onto the hold, in minor units."""
+    return 0 if terms == Terms.GUEST else ticket_type.price
 
 
 def shortages(event: EventStock, wish: Wish) -> tuple[Shortage, ...]:

@@ -1,7 +1,11 @@
 """Orders: exist only after payment. Born PAID, → COMPLETED when their tickets exist, never back (AC 6)."""
 
 import secrets
+from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+
+from domain.errors import Refusal
 
 
 class OrderStatus(StrEnum):
@@ -13,6 +17,17 @@ NEXT = {OrderStatus.PAID: OrderStatus.COMPLETED}
 
 # PAID counts as sold: its reservation is already CONSUMED, so nothing else holds the seat.
 SOLD = frozenset({OrderStatus.PAID, OrderStatus.COMPLETED})
+
+# Between two mails with the same tickets: whoever presses again mostly only waits for the first.
+MAIL_PAUSE = timedelta(minutes=1)
+
+
+@dataclass(eq=False)
+class JustSent(Refusal):
+    """The tickets were sent a moment ago. `wait`: seconds until they may be sent once more."""
+
+    wait: float
+
 
 # Without 0/O, 1/I/L and U: read aloud at a door, typed from paper, and never a word.
 NUMBER_ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"

@@ -4,6 +4,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+class Provider(StrEnum):
+    """Who has taken the money."""
+
+    STRIPE = "stripe"
+    FREE = "free"  # nothing to take
+    MANUAL = "manual"  # an admin says that it was paid elsewhere
+    COMPLIMENTARY = "complimentary"  # an admin gives it away
+
+
 class PaymentStatus(StrEnum):
     CREATING = "CREATING"  # our row is committed; whether the provider has an intent is unknown
     OPEN = "OPEN"  # the buyer may pay

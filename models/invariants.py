@@ -56,6 +56,16 @@ INVARIANTS = {
         SELECT r.id FROM refund AS r WHERE r.status = 'REQUESTED'
           AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE (o.kind, o.subject) = ('refund', r.id) AND o.done_at IS NULL)
     """,
+    "I3 what no provider took has somebody who says so": """
+        SELECT o.number, p.provider FROM orders AS o JOIN payment AS p ON p.id = o.payment_id
+        WHERE p.provider IN ('manual', 'complimentary') AND NOT EXISTS (
+            SELECT 1 FROM audit_entry AS a WHERE (a.subject_kind, a.subject_id) = ('order', o.id::text)
+              AND a.action = 'sold at the desk' AND a.actor_id IS NOT NULL)
+    """,
+    "I4 by hand goes back what was taken by hand, and nothing else": """
+        SELECT r.id, p.provider, r.by_hand FROM refund AS r JOIN payment AS p ON p.id = r.payment_id
+        WHERE r.amount > 0 AND r.by_hand <> (p.provider = 'manual')
+    """,
     "I13 an order whose money went back admits nobody": """
         SELECT o.number FROM orders AS o JOIN payment AS p ON p.id = o.payment_id
         WHERE p.captured > 0

@@ -8,7 +8,7 @@ import asyncpg
 
 from domain import inventory
 from domain.errors import EventNotFound, InsufficientInventory, Refusal, RequestKeyReused, TooBusy
-from domain.inventory import EventStock, Wish
+from domain.inventory import EventStock, Terms, Wish
 from domain.reservations import HOLD
 from models import database, stock
 from models.ids import new_id
@@ -29,16 +29,17 @@ class HoldRequest:
 
     request_key: str
     wish: Wish
+    terms: Terms = Terms.SHOP
 
 
-async def hold_tickets(event_id: UUID, *, wish: Wish, request_key: str) -> UUID:
+async def hold_tickets(event_id: UUID, *, wish: Wish, request_key: str, terms: Terms = Terms.SHOP) -> UUID:
     """Hold the whole wish for 15 minutes and return the checkout, or raise the refusal and hold nothing.
 
-    Raises EventNotFound, EventEnded, NothingChosen, TicketTypeNotOnSale, QuantityOutOfBounds, InsufficientInventory,
-    RequestKeyReused, TooBusy.
+    Buyers and the desk stand in the same line. Raises EventNotFound, EventEnded, NothingChosen, TicketTypeNotOnSale,
+    QuantityOutOfBounds, InsufficientInventory, RequestKeyReused, TooBusy.
     """
     try:
-        return await _turnstile.enter(event_id, HoldRequest(request_key, dict(wish)))
+        return await _turnstile.enter(event_id, HoldRequest(request_key, dict(wish), terms))
     except asyncpg.LockNotAvailableError as error:
         raise TooBusy from error
 
@@ -96,7 +97,7 @@ def _decide_one(
         if (before.event_id, before.wish) != (event.id, request.wish):
             raise RequestKeyReused
         return before.checkout_id
-    inventory.grant(event, request.wish, now=shelf.now)
+    inventory.grant(event, request.wish, now=shelf.now, terms=request.terms)
     checkout_id = new_id()
     keys[request.request_key] = KnownWish(checkout_id, event.id, dict(request.wish))
     granted[checkout_id] = request
@@ -107,7 +108,13 @@ async def _write(event_id: UUID, shelf: Shelf, granted: dict[UUID, HoldRequest])
     expires_at = shelf.now + HOLD
     await stock.write_checkouts(event_id, expires_at, {i: r.request_key for i, r in granted.items()})
     new = [
-        NewReservation(new_id(), checkout_id, type_id, quantity, shelf.stock.types[type_id].price)
+        NewReservation(
+            new_id(),
+            checkout_id,
+            type_id,
+            quantity,
+            inventory.unit_price(shelf.stock.types[type_id], request.terms),
+        )
         for checkout_id, request in granted.items()
         for type_id, quantity in request.wish.items()
     ]

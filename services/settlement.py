@@ -123,18 +123,28 @@ async def let_go(reference: str) -> None:
 
 async def settle_free(payment_id: UUID) -> None:
     """A purchase that costs nothing takes the same way, without a provider."""
+    event_id = await _payment_event(payment_id)
     async with transaction():
-        case = await _open_case(await _payment_event(payment_id), payment_id)
-        if case is None or case.payment["status"] != PaymentStatus.CREATING:
-            return
-        await _set_status(payment_id, PaymentStatus.OPEN, reference=str(payment_id))
-        if not _hold_lives(case):
-            await _set_status(payment_id, PaymentStatus.VOIDED)
-            return
-        await _set_status(payment_id, PaymentStatus.CAPTURING)
-        order_id = await _finalise(case)
-    live.announce(case.payment["event_id"])
-    await tickets.issue(order_id)
+        order_id = await settle_without_provider(event_id, payment_id)
+    if order_id:
+        live.announce(event_id)
+        await tickets.issue(order_id)
+
+
+async def settle_without_provider(event_id: UUID, payment_id: UUID) -> UUID | None:
+    """Inside the running transaction: a payment that no provider knows, while its hold lives, becomes an order.
+
+    None when the hold has ended: nobody was charged by us.
+    """
+    case = await _open_case(event_id, payment_id)
+    if case is None or case.payment["status"] != PaymentStatus.CREATING:
+        return None
+    await _set_status(payment_id, PaymentStatus.OPEN, reference=str(payment_id))
+    if not _hold_lives(case):
+        await _set_status(payment_id, PaymentStatus.VOIDED)
+        return None
+    await _set_status(payment_id, PaymentStatus.CAPTURING)
+    return await _finalise(case)
 
 
 async def _advance(intent: Intent) -> tuple[Step, UUID | None, UUID | None]:

@@ -2,14 +2,16 @@
 
 import hashlib
 from collections.abc import Mapping
+from urllib.parse import urlencode
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from litestar.datastructures import FormMultiDict
+from litestar.datastructures import FormMultiDict, MultiDict
 
 from domain import money
 from domain.errors import NothingToRefund, RefundTooLarge, Refusal, TicketsNotRefundable
+from domain.payments import Provider
 from domain.refunds import (
     DESK_REASONS,
     Everything,
@@ -36,6 +38,7 @@ REASONS = {
     RefundReason.GOODWILL: "Goodwill",
     RefundReason.NO_SEATS: "No seats were left",
     RefundReason.OUTSIDE: "Made in Stripe",
+    RefundReason.DISPUTED: "The bank gave it back",
 }
 assert set(DESK_REASONS) < set(REASONS)
 
@@ -67,7 +70,8 @@ def blank(found: Refundable) -> RefundForm:
     return RefundForm(new_request_key(), what=TICKETS if len(valid(found)) > 1 else ALL)
 
 
-def read(form: FormMultiDict, found: Refundable) -> RefundForm:
+def read(form: FormMultiDict | MultiDict, found: Refundable) -> RefundForm:
+    """What goes back, as chosen on the form: it stands in the address of the question."""
     key = _text(form, "request_key")
     what = _text(form, "what")
     read = RefundForm(
@@ -75,18 +79,27 @@ def read(form: FormMultiDict, found: Refundable) -> RefundForm:
         what=what if what in (ALL, TICKETS, AMOUNT) else "",
         tickets=frozenset(id for value in form.getall("ticket", []) if (id := _uuid(value))),
         amount=_text(form, "amount"),
-        reason=_text(form, "reason"),
-        note=_text(form, "note"),
         seats_return=bool(form.get("seats_return")),
     )
     read.wish = _wish(read, found)
+    return read
+
+
+def read_why(form: FormMultiDict, read: RefundForm) -> None:
+    """Reason and note, which are typed beside the question and stand in no address."""
+    read.reason, read.note = _text(form, "reason"), _text(form, "note")
     if read.reason not in DESK_REASONS:
         read.errors["reason"] = "Choose why it goes back."
     if len(read.note) > LONGEST_NOTE:
         read.errors["note"] = f"Shorten the note to {LONGEST_NOTE} characters; it has {len(read.note)}."
     if "\0" in read.note:
         read.errors["note"] = "Something in this note can’t be kept. Type it again."
-    return read
+
+
+def as_query(form: RefundForm) -> str:
+    """The way back to the form as it was filled in."""
+    chosen = [("ticket", str(id)) for id in sorted(form.tickets)] + [("seats_return", "1")] * form.seats_return
+    return urlencode([("request_key", form.request_key), ("what", form.what), ("amount", form.amount), *chosen])
 
 
 def decide(read: RefundForm, found: Refundable) -> RefundPlan | None:
@@ -123,6 +136,11 @@ def valid(found: Refundable) -> list[PaidTicket]:
     return [PaidTicket(t["id"], t["unit_price"]) for t in found.tickets if t["refund_id"] is None]
 
 
+def is_by_hand(found: Refundable) -> bool:
+    """Nobody but the desk can give it back: it was paid there."""
+    return found.order["payment_provider"] == Provider.MANUAL
+
+
 def fingerprint(decided: RefundPlan) -> str:
     """Of what was shown before it was confirmed: something else is never done."""
     tickets = ",".join(sorted(map(str, decided.tickets)))
@@ -133,7 +151,12 @@ def in_words(decided: RefundPlan, read: RefundForm, found: Refundable) -> list[s
     """Exactly what will happen, line by line."""
     order, currency = found.order, found.order["currency"]
     said = []
-    if decided.amount:
+    if decided.amount and is_by_hand(found):
+        said.append(
+            f"You give {words.money(decided.amount, currency)} back to {order['buyer_name']} yourself: it was not paid "
+            "online, and no card gets it."
+        )
+    elif decided.amount:
         said.append(f"{words.money(decided.amount, currency)} goes back to the card of {order['buyer_name']}.")
     else:
         said.append("No money moves: it cost nothing.")
@@ -159,7 +182,7 @@ def _about_tickets(decided: RefundPlan, read: RefundForm, found: Refundable) -> 
         said[0] += " It is all that was left, and nobody comes in for nothing."
     if not read.seats_return:
         return [*said, "The seat stays off sale." if count == 1 else "The seats stay off sale."]
-    when = "as soon as Stripe has agreed" if decided.amount else "at once"
+    when = "as soon as Stripe has agreed" if decided.amount and not is_by_hand(found) else "at once"
     return [*said, f"The {'seat goes' if count == 1 else 'seats go'} back on sale {when}."]
 
 
