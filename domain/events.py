@@ -5,6 +5,9 @@ import unicodedata
 from datetime import datetime
 from enum import StrEnum
 
+LONGEST_TITLE = 120
+COPY_OF = "Copy of "
+
 
 class EventStatus(StrEnum):
     DRAFT = "DRAFT"
@@ -51,6 +54,11 @@ def reasons_against_publishing(*, total_capacity: int | None, enabled_types: int
     if enabled_types == 0:
         reasons.append("Add at least one ticket type and put it on sale.")
     return tuple(reasons)
+
+
+def copy_title(title: str) -> str:
+    """What a duplicate is called until somebody gives it a name. A copy of a copy is a copy."""
+    return title if title.startswith(COPY_OF) else (COPY_OF + title)[:LONGEST_TITLE].rstrip()
 
 
 def slug(title: str) -> str:

@@ -5,13 +5,14 @@ change is refused with what it says now, so two admins at once lose nothing.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
-from domain import allocations, events
+from domain import allocations, events, local_time
 from domain.errors import CurrencyInUse, EndBeforeStart, EventNotFound, NotPublishable, Overtaken
 from domain.events import EventStatus
 from models import database, stock
@@ -19,21 +20,30 @@ from models.ids import new_id
 from services import audit, live
 from services.audit import Actor
 from services.transaction import transaction
+from services.words import zone
 
-FIELDS = frozenset(
-    "title category summary description location address city start_date end_date timezone currency".split()
-)
+# The start and the zone are set by verbs of their own: other times move with them.
+FIELDS = frozenset("title category summary description location address city end_date currency".split())
 
 WRITE = """
-    INSERT INTO event (id, slug, title, start_date, end_date, timezone, currency) VALUES ($1, $2, $3, $4, $5, $6, $7)
+    INSERT INTO event (id, slug, title, start_date, end_date, timezone, currency, location, city, description)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING
 """
 
+# Whoever looks for a free address keeps others from taking it until their own event is written.
+LOCK_SLUGS = "SELECT pg_advisory_xact_lock(hashtext('event.slug'))"
 TAKEN_SLUGS = "SELECT slug FROM event WHERE slug = $1 OR slug LIKE $1 || '-%'"
+
+WINDOWS = """
+    SELECT id, sales_start, sales_end FROM ticket_type
+    WHERE event_id = $1 AND (sales_start IS NOT NULL OR sales_end IS NOT NULL) ORDER BY id FOR NO KEY UPDATE
+"""
+SET_WINDOW = "UPDATE ticket_type SET sales_start = $2, sales_end = $3 WHERE id = $1"
 
 COPY = """
     INSERT INTO event (id, slug, title, category, summary, description, location, address, city, start_date, end_date,
                        timezone, currency, total_capacity)
-    SELECT $1, $2, title, category, summary, description, location, address, city, start_date, end_date, timezone,
+    SELECT $1, $2, $4, category, summary, description, location, address, city, start_date, end_date, timezone,
            currency, total_capacity
     FROM event WHERE id = $3
 """
@@ -54,15 +64,23 @@ async def draft(
     end_date: datetime | None,
     timezone: str,
     currency: str,
+    location: str = "",
+    city: str = "",
+    description: str = "",
+    event_id: UUID | None = None,
     actor: Actor,
 ) -> UUID:
-    """A new DRAFT with a capacity of 0 and room for ticket types (AC A1–A4). Returns it. Raises EndBeforeStart."""
+    """A new DRAFT with a capacity of 0 and room for ticket types (AC A1–A4). Returns it. Raises EndBeforeStart.
+
+    With an id of the caller's, the same wish sent twice makes one event.
+    """
     _check_dates(start_date, end_date)
-    event_id = new_id()
+    event_id = event_id or new_id()
+    values = (title, start_date, end_date, timezone, currency, location, city, description)
     async with transaction():
-        slug = await _free_slug(title)
-        await database.execute(WRITE, event_id, slug, title, start_date, end_date, timezone, currency)
-        await audit.write(actor, "event drafted", "event", event_id, after={"title": title})
+        written = await database.execute(WRITE, event_id, await _free_slug(title), *values)
+        if written == "INSERT 0 1":
+            await audit.write(actor, "event drafted", "event", event_id, after={"title": title})
     return event_id
 
 
@@ -75,18 +93,43 @@ async def change(event_id: UUID, fields: Mapping[str, tuple[Any, Any]], *, actor
     async with transaction():
         event = await _lock(event_id)
         changed = {name: to for name, (was, to) in fields.items() if _may_become(event, name, was, to)}
-        if not changed:
+        _check_dates(event["start_date"], changed.get("end_date", event["end_date"]))
+        await _write(event, changed, actor)
+    live.announce(event_id)
+
+
+async def move(event_id: UUID, *, was: datetime, to: datetime, timezone: str, actor: Actor) -> None:
+    """Set the start, as it was typed in `timezone`. An end moves along: what lasts three hours still does.
+
+    Raises EventNotFound, Overtaken.
+    """
+    async with transaction():
+        event = await _lock(event_id)
+        if event["timezone"] != timezone:
+            raise Overtaken(event["start_date"])
+        if not _may_become(event, "start_date", was, to):
             return
-        _check_dates(changed.get("start_date", event["start_date"]), changed.get("end_date", event["end_date"]))
-        columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(changed, 2))
-        try:
-            await database.execute(f"UPDATE event SET {columns} WHERE id = $1", event_id, *changed.values())
-        except asyncpg.CheckViolationError as refusal:
-            if "currency" in changed:
-                raise CurrencyInUse from refusal
-            raise
-        before = {name: event[name] for name in changed}
-        await audit.write(actor, "event changed", "event", event_id, before, changed)
+        changed = {"start_date": to}
+        if event["end_date"]:
+            changed["end_date"] = local_time.moved_along(event["end_date"], was=was, to=to, zone=zone(timezone))
+        await _write(event, changed, actor)
+    live.announce(event_id)
+
+
+async def set_timezone(event_id: UUID, *, was: str, to: str, actor: Actor) -> None:
+    """Set the zone. What clocks show stays as it was typed: 19:30 there becomes 19:30 here, also of sales windows.
+
+    Raises EventNotFound, Overtaken.
+    """
+    async with transaction():
+        event = await _lock(event_id)
+        if not _may_become(event, "timezone", was, to):
+            return
+        carried = partial(_carried, old=zone(was), new=zone(to))
+        times = {name: carried(event[name]) for name in ("start_date", "end_date") if event[name]}
+        for row in await database.fetch(WINDOWS, event_id):
+            await database.execute(SET_WINDOW, row["id"], carried(row["sales_start"]), carried(row["sales_end"]))
+        await _write(event, {"timezone": to, **times}, actor)
     live.announce(event_id)
 
 
@@ -141,13 +184,17 @@ async def unpublish(event_id: UUID, *, actor: Actor) -> None:
 
 
 async def duplicate(event_id: UUID, *, actor: Actor) -> UUID:
-    """A draft with the same texts, capacity and ticket types; nothing sold, nothing held. Raises EventNotFound."""
+    """A draft “Copy of …” with the same texts, dates, capacity and ticket types; nothing sold, nothing held.
+
+    Raises EventNotFound.
+    """
     copy_id = new_id()
     async with transaction():
         event = await _lock(event_id)
-        await database.execute(COPY, copy_id, await _free_slug(event["title"]), event_id)
+        title = events.copy_title(event["title"])
+        await database.execute(COPY, copy_id, await _free_slug(event["title"]), event_id, title)
         await database.execute(COPY_TYPES, copy_id, event_id)
-        await audit.write(actor, "event duplicated", "event", copy_id, after={"from": event_id})
+        await audit.write(actor, "event duplicated", "event", copy_id, after={"title": title, "from": event_id})
     return copy_id
 
 
@@ -167,6 +214,25 @@ def _may_become(event: Any, name: str, was: Any, to: Any) -> bool:
     return True
 
 
+async def _write(event: Any, changed: Mapping[str, Any], actor: Actor) -> None:
+    """Raises CurrencyInUse."""
+    if not changed:
+        return
+    columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(changed, 2))
+    try:
+        await database.execute(f"UPDATE event SET {columns} WHERE id = $1", event["id"], *changed.values())
+    except asyncpg.CheckViolationError as refusal:
+        if "currency" in changed:
+            raise CurrencyInUse from refusal
+        raise
+    before = {name: event[name] for name in changed}
+    await audit.write(actor, "event changed", "event", event["id"], before, changed)
+
+
+def _carried(moment: datetime | None, *, old: tzinfo, new: tzinfo) -> datetime | None:
+    return local_time.carried(moment, old, new) if moment else None
+
+
 def _check_dates(start_date: datetime, end_date: datetime | None) -> None:
     if end_date is not None and end_date < start_date:
         raise EndBeforeStart
@@ -178,7 +244,8 @@ async def _set_status(event_id: UUID, status: EventStatus, action: str, actor: A
 
 
 async def _free_slug(title: str) -> str:
-    """The title as an address, with a number when it is taken. Two drafts at once: the unique column refuses one."""
+    """The title as an address, with a number when it is taken."""
+    await database.execute(LOCK_SLUGS)
     wanted = events.slug(title)
     taken = {row["slug"] for row in await database.fetch(TAKEN_SLUGS, wanted)}
     numbered = (f"{wanted}-{number}" for number in range(2, len(taken) + 3))

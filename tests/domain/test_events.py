@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.events import Sale, is_over, reasons_against_publishing, sale_of, slug
+from domain.events import LONGEST_TITLE, Sale, copy_title, is_over, reasons_against_publishing, sale_of, slug
 from tests.makers import NOW
 
 A_SECOND = timedelta(seconds=1)
@@ -80,3 +80,9 @@ def test_a_title_becomes_an_address(title, address):
 def test_every_address_is_one_that_the_database_accepts(title):
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", slug(title))
     assert len(slug(title)) <= 80
+
+
+def test_a_copy_says_so_once_and_fits():
+    assert copy_title("Winter Light") == "Copy of Winter Light"
+    assert copy_title("Copy of Winter Light") == "Copy of Winter Light"
+    assert len(copy_title("x" * LONGEST_TITLE)) == LONGEST_TITLE

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from domain.errors import (
@@ -20,6 +21,7 @@ from models import database as db
 from models.ids import new_id
 from services import events, settlement, ticket_types
 from services.audit import Actor
+from tests import mutants
 from tests.makers import hold, hold_with_buyer, let_time_run_out, make_event, start_paying, ticket_type
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -84,6 +86,81 @@ async def test_two_admins_at_once_are_told_and_lose_nothing():
     assert told.value.theirs == "Summer"
     await events.change(event_id, {"title": ("Winter Light", "Summer")}, actor=ANA)  # both meant the same
     await events.change(event_id, {"city": ("", "Bled")}, actor=ANA)  # another field is no quarrel
+
+
+async def test_the_end_moves_along_with_the_start():
+    event_id = await draft(end_date=START + timedelta(hours=3))
+    later = START + timedelta(days=120)  # in summer time: by the clock, 19:30 UTC was 20:30 there
+    await events.move(event_id, was=START, to=later, timezone="Europe/Ljubljana", actor=ANA)
+    event = await row(event_id)
+    assert (event["start_date"], event["end_date"]) == (later, later + timedelta(hours=3))
+    entry = await db.fetchrow("SELECT after FROM audit_entry WHERE action = 'event changed'")
+    assert "end_date" in entry["after"]
+
+
+async def test_a_start_that_somebody_else_moved_is_not_moved_again():
+    event_id = await draft()
+    await events.move(event_id, was=START, to=START + timedelta(days=1), timezone="Europe/Ljubljana", actor=ANA)
+    with pytest.raises(Overtaken):
+        await events.move(event_id, was=START, to=START + timedelta(days=2), timezone="Europe/Ljubljana", actor=ANA)
+
+
+async def test_a_time_typed_in_a_zone_that_was_changed_meanwhile_means_nothing():
+    event_id = await draft(timezone="Europe/Ljubljana")
+    await events.set_timezone(event_id, was="Europe/Ljubljana", to="Europe/Vienna", actor=ANA)  # the same clocks
+    with pytest.raises(Overtaken):
+        await events.move(event_id, was=START, to=START + timedelta(days=1), timezone="Europe/Ljubljana", actor=ANA)
+
+
+async def test_another_zone_keeps_what_clocks_show_also_of_sales_windows():
+    event_id = await draft(timezone="UTC", end_date=START + timedelta(hours=2))
+    type_id = await ticket_types.add(event_id, name="General", description="", price=0, allocation=None, actor=ANA)
+    await ticket_types.change(event_id, type_id, {"sales_start": (None, START - timedelta(days=9))}, actor=ANA)
+    await events.set_timezone(event_id, was="UTC", to="Europe/Vienna", actor=ANA)
+    event, an_hour = await row(event_id), timedelta(hours=1)
+    assert event["timezone"] == "Europe/Vienna"
+    assert (event["start_date"], event["end_date"]) == (START - an_hour, START + an_hour)
+    assert await db.fetchval("SELECT sales_start FROM ticket_type") == START - timedelta(days=9) - an_hour
+
+
+async def test_the_same_form_sent_twice_makes_one_event():
+    key = new_id()
+    made = await asyncio.gather(*(draft(event_id=key) for _ in range(4)))
+    assert set(made) == {key}
+    assert await audited() == [("Ana", "event drafted")]
+
+
+async def test_many_drafts_of_one_name_at_once_have_addresses_of_their_own():
+    await asyncio.gather(*(draft() for _ in range(6)))
+    slugs = await db.fetch("SELECT slug FROM event")
+    assert len({r["slug"] for r in slugs}) == 6
+
+
+async def test_without_the_lock_on_addresses_drafts_at_once_run_into_each_other():
+    with mutants.sql(events.LOCK_SLUGS, "SELECT pg_sleep(0.05)"), pytest.raises(asyncpg.UniqueViolationError):
+        await asyncio.gather(*(draft() for _ in range(6)))
+
+
+async def test_two_admins_who_save_one_field_at_once_do_not_both_win():
+    event_id = await draft()
+    assert await _race(event_id) == 1
+
+
+async def test_without_the_lock_both_win_and_one_loses_what_was_typed():
+    event_id = await draft()
+    with mutants.sql("FROM event WHERE id = $1 FOR NO KEY UPDATE", "FROM event, pg_sleep(0.2) WHERE id = $1"):
+        assert await _race(event_id) > 1
+
+
+async def _race(event_id) -> int:
+    """How many of five who read the same title could set their own."""
+
+    async def rename(to):
+        with suppress(Overtaken):
+            await events.change(event_id, {"title": ("Winter Light", to)}, actor=ANA)
+            return True
+
+    return len([won for won in await asyncio.gather(*(rename(f"Title {n}") for n in range(5))) if won])
 
 
 async def test_the_currency_stays_once_somebody_has_held_a_ticket():
@@ -158,6 +235,7 @@ async def test_a_copy_has_the_texts_and_types_and_nothing_sold():
     await hold(event, Late=1)
     copy = await row(await events.duplicate(event.id, actor=ANA))
     assert (copy["status"], copy["total_capacity"], copy["held"]) == ("DRAFT", 10, 0)
+    assert copy["title"] == "Copy of Winter Light"
     types = await db.fetch(
         "SELECT name, allocation, held FROM ticket_type WHERE event_id = $1 ORDER BY position", copy["id"]
     )
@@ -165,6 +243,10 @@ async def test_a_copy_has_the_texts_and_types_and_nothing_sold():
 
 
 async def test_an_event_that_is_not_there_is_said_to_be_so():
+    with pytest.raises(EventNotFound):
+        await events.move(new_id(), was=START, to=START, timezone="UTC", actor=ANA)
+    with pytest.raises(EventNotFound):
+        await events.set_timezone(new_id(), was="UTC", to="Europe/Vienna", actor=ANA)
     for verb in (events.publish, events.unpublish, events.duplicate):
         with pytest.raises(EventNotFound):
             await verb(new_id(), actor=ANA)
