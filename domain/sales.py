@@ -4,7 +4,7 @@ Money of different currencies is never added up. Hours and days are those of the
 hour may come twice or not at all, and a day has 23 or 25 hours.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from itertools import pairwise
@@ -38,16 +38,24 @@ class Sum:
     tickets: int = 0
     money: dict[str, int] = field(default_factory=dict)
 
-    def add(self, quarter: Quarter) -> None:
-        self.orders += quarter.orders
-        self.tickets += quarter.tickets
-        self.money[quarter.currency] = self.money.get(quarter.currency, 0) + quarter.amount
+    def add(self, *, orders: int, tickets: int, money: Mapping[str, int]) -> None:
+        self.orders += orders
+        self.tickets += tickets
+        for currency, amount in money.items():
+            self.money[currency] = self.money.get(currency, 0) + amount
 
 
 def total(quarters: Iterable[Quarter]) -> Sum:
     found = Sum()
     for quarter in quarters:
-        found.add(quarter)
+        _add(found, quarter)
+    return found
+
+
+def together(sums: Iterable[Sum]) -> Sum:
+    found = Sum()
+    for each in sums:
+        found.add(orders=each.orders, tickets=each.tickets, money=each.money)
     return found
 
 
@@ -64,7 +72,7 @@ def by_period(quarters: Iterable[Quarter], periods: list[Period]) -> list[Sum]:
             place += 1
         if place == len(periods):
             break
-        sums[place].add(quarter)
+        _add(sums[place], quarter)
     return sums
 
 
@@ -82,6 +90,10 @@ def days(now: datetime, zone: tzinfo, count: int) -> list[Period]:
     today = now.astimezone(zone).date()
     midnights = [_midnight(today + timedelta(days=ahead), zone) for ahead in range(1 - count, 2)]
     return [Period(start, end) for start, end in pairwise(midnights)]
+
+
+def _add(found: Sum, quarter: Quarter) -> None:
+    found.add(orders=quarter.orders, tickets=quarter.tickets, money={quarter.currency: quarter.amount})
 
 
 def _hour(moment: datetime, zone: tzinfo) -> datetime:

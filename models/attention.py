@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from domain import attention as patience
 from domain.attention import CLOSED_DISPUTE, Book, Subject
@@ -227,6 +228,17 @@ async def count() -> int:
         arguments += own
     items = await database.fetchval(f"SELECT {' + '.join(counts)}", *arguments)
     return items + (_book(await _comparison()) in (Book.LATE, Book.BROKE_OFF))
+
+
+async def count_of(event_id: UUID) -> int:
+    """How many of them are about one event. The comparison of the books is about none."""
+    counts: list[str] = []
+    arguments: list[Any] = [event_id]
+    for _, body, _, own in QUESTIONS.values():
+        its_event = f"SELECT c.event_id {_shifted(body, by=len(arguments))}"
+        counts.append(f"(SELECT count(*) FROM ({its_event}) AS found WHERE found.event_id = $1)")
+        arguments += own
+    return await database.fetchval(f"SELECT {' + '.join(counts)}", *arguments)
 
 
 async def _rows(subject: Subject) -> list[Any]:

@@ -94,7 +94,8 @@ REFUNDS = f"""
 HOUSE = """
     SELECT clock.now, count(e.id)::int AS events,
            count(*) FILTER (WHERE e.status = 'DRAFT' AND coalesce(e.end_date, e.start_date) > now)::int AS drafts,
-           coalesce(mode() WITHIN GROUP (ORDER BY e.timezone), 'UTC') AS timezone
+           coalesce(mode() WITHIN GROUP (ORDER BY e.timezone), 'UTC') AS timezone,
+           coalesce(mode() WITHIN GROUP (ORDER BY e.currency), 'EUR') AS currency
     FROM (SELECT clock_timestamp() AS now) AS clock LEFT JOIN event AS e ON true GROUP BY clock.now
 """
 ON_SALE = f"""
@@ -177,7 +178,7 @@ async def refunds(event_id: UUID | None = None) -> list[Any]:
 
 
 async def house() -> Any:
-    """now, how many events there are, how many drafts wait, and the zone of most of them."""
+    """now, how many events there are, how many drafts wait, and the zone and currency of most of them."""
     return await database.fetchrow(HOUSE)
 
 

@@ -27,4 +27,18 @@
     }
   });
   on("htmx:after:swap", () => $$("dialog[data-modal]").forEach(open));
+
+  /* What a page asks by itself is refused once its session is over: say so, instead of standing still. */
+  function shutOut(status) {
+    const words = document.querySelector("#shut-out");
+    if (![401, 403].includes(status) || !words || !document.querySelector("#live, #poll")) return;
+    $$("#live, #poll, #live-state").forEach((element) => element.remove());
+    const toast = words.content.firstElementChild.cloneNode(true);
+    toast.querySelector("a").href += encodeURIComponent(location.pathname + location.search);
+    document.querySelector("#toasts").append(toast);
+  }
+  on("htmx:sse:error", (event) => shutOut(event.detail.status));
+  on("htmx:response:error", (event) => {
+    if (event.target.matches?.("#live, #poll")) shutOut(event.detail.ctx?.response?.status);
+  });
 })();

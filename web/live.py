@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -59,8 +59,11 @@ class Seen:
     changes_in: float | None = None
 
 
-# Given what may have changed (None: everything), what there is to show.
-Look = Callable[[set[UUID] | None], Awaitable[dict[UUID, Seen]]]
+# What a part of a topic is called: the id of an event, or the name of a region of the page. Only its look knows.
+Part = Any
+# Given what may have changed (None: everything), what there is to show. A change of an event says its id; what was
+# due to change by itself says the name of its part.
+Look = Callable[[set[Part] | None], Awaitable[Mapping[Part, Seen]]]
 # Whether somebody may go on listening.
 Welcome = Callable[[], Awaitable[bool]]
 
@@ -69,10 +72,10 @@ Welcome = Callable[[], Awaitable[bool]]
 class Stream:
     """One open page. `unsent`: the latest of each part that it has not been sent."""
 
-    unsent: dict[UUID, bytes] = field(default_factory=dict)
+    unsent: dict[Part, bytes] = field(default_factory=dict)
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def give(self, parts: dict[UUID, bytes]) -> None:
+    def give(self, parts: dict[Part, bytes]) -> None:
         self.unsent |= parts
         self.news.set()
 
@@ -89,21 +92,21 @@ class Topic:
     def __init__(self, hub: "Hub", look: Look) -> None:
         self._hub = hub
         self._look = look
-        self._parts: dict[UUID, bytes] = {}
-        self._changed_at: dict[UUID, float] = {}
-        self._due: dict[UUID, float] = {}
-        self._stale: set[UUID] | None = None  # None: everything
+        self._parts: dict[Part, bytes] = {}
+        self._changed_at: dict[Part, float] = {}
+        self._due: dict[Part, float] = {}
+        self._stale: set[Part] | None = None  # None: everything
         self._looked_at_all = 0.0
         self._wake = asyncio.Event()
         self.streams: set[Stream] = set()
         self.as_of = 0.0
 
-    def changed(self, event_id: UUID | None) -> None:
-        """Look again, at one event or at everything."""
-        if event_id is None:
+    def changed(self, part: Part | None) -> None:
+        """Look again, at one event or part, or at everything."""
+        if part is None:
             self._stale = None
         elif self._stale is not None:
-            self._stale.add(event_id)
+            self._stale.add(part)
         self._wake.set()
 
     def join(self, since: float | None) -> Stream:
@@ -134,7 +137,7 @@ class Topic:
         now = time.monotonic()
         if stale is None:
             self._looked_at_all = now
-        news: dict[UUID, bytes] = {}
+        news: dict[Part, bytes] = {}
         for key, seen in found.items():
             self.as_of = max(self.as_of, seen.as_of)
             body = frame(seen.body)
@@ -224,7 +227,7 @@ class Hub:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
                         await stream.news.wait()
-                if self._closing.is_set() or (welcome and not await welcome()):
+                if self._closing.is_set() or not await _is_welcome(welcome):
                     return
                 body = stream.take()
                 yield message(body, as_of=topic.as_of) if body else HEARTBEAT
@@ -299,6 +302,15 @@ def answer(
     return StreamedAnswer(
         body, media_type="text/event-stream", headers=headers, background=BackgroundTask(_close, body)
     )
+
+
+async def _is_welcome(welcome: Welcome | None) -> bool:
+    """Whom we cannot ask about is not told: the page comes back, and meets the guard."""
+    try:
+        return welcome is None or await welcome()
+    except Exception as error:
+        log.warning("cannot ask whether a listener is still welcome", error=repr(error))
+        return False
 
 
 async def _close(body: AsyncGenerator[bytes, None]) -> None:

@@ -8,6 +8,7 @@ Its handlers inherit that, and may ask for more with their own `opt`.
 """
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, cast
@@ -200,10 +201,16 @@ def actor(request: Request) -> Actor:
     return me(request).actor
 
 
-async def is_still_in(request: Request) -> bool:
-    """For what stays open long after the guard has let it in: somebody signs out, is disabled, or changes role."""
+async def is_still_in(request: Request, *, also: Iterable[Permission] = ()) -> bool:
+    """For what stays open long after the guard has let it in: somebody signs out, is disabled, or changes role.
+
+    `also`: what they must be allowed beside what the route asks.
+    """
     who, asked = await _find(request), request.route_handler.opt[PERMISSION]
-    return who is not None and who.stage is Stage.IN and (not isinstance(asked, Permission) or who.may(asked))
+    if who is None or who.stage is not Stage.IN:
+        return False
+    wanted = [*also, asked] if isinstance(asked, Permission) else also
+    return all(who.may(permission) for permission in wanted)
 
 
 def visitor(request: Request) -> Visitor:

@@ -7,9 +7,11 @@ from web.admin import access, navigation, payments
 from web.admin.account import AccountController
 from web.admin.admins import AdminsController
 from web.admin.enrolment import SecondFactorController
+from web.admin.live_desk import LiveDeskController
 from web.admin.payments import PaymentsDeskController
 from web.admin.refunds import OrdersDeskController, RefundsDeskController
 from web.admin.sign_in import SignInController
+from web.admin.today import TodayController
 from web.rendering import redirect
 from web.security import PERSONAL
 
@@ -28,6 +30,8 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     AccountController,
     SecondFactorController,
     AdminsController,
+    TodayController,
+    LiveDeskController,
 ]
 
 
