@@ -25,6 +25,8 @@ class Event(Table, tablename="event"):
     total_capacity = Integer(default=0)
     held = Integer(default=0)
     sold = Integer(default=0)
+    cover = Text(default=None, null=True)  # see models.cover
+    cover_seed = Integer(default=0)
     created_at = Timestamptz()
     updated_at = Timestamptz()
 

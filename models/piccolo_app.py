@@ -15,6 +15,7 @@ APP_CONFIG = AppConfig(
             "models.order",
             "models.outbox",
             "models.audit",
+            "models.cover",
             "models.admin",
         ]
     ),

@@ -17,7 +17,8 @@ UPCOMING = """
 """
 
 CARDS = """
-    SELECT id, slug, title, category, summary, location, city, start_date, end_date, timezone, currency
+    SELECT id, slug, title, category, summary, location, city, start_date, end_date, timezone, currency,
+           status, sold, cover, cover_seed
     FROM event WHERE id = ANY($1) ORDER BY start_date, id
 """
 

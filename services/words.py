@@ -1,6 +1,8 @@
-"""Money and time in words, for pages and mails alike. English; times in the event's own zone."""
+"""Money and time in words, for pages and mails alike, and words as a search compares them. English; times in the
+event's own zone."""
 
 import re
+import unicodedata
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -33,6 +35,14 @@ def round_price(minor: int, currency: str) -> str:
     """For a card, without cents where there are none: €24."""
     digits = decimals(currency)
     return price(minor, currency).removesuffix("." + "0" * digits) if digits else price(minor, currency)
+
+
+PAID_BY = {"cash": "in cash", "transfer": "by bank transfer", "terminal": "by card at the box office"}
+
+
+def paid_by(method: str) -> str:
+    """How an order was paid that was sold at the desk: Paid … in cash."""
+    return PAID_BY.get(method, "at the box office")
 
 
 @lru_cache(maxsize=512)
@@ -98,6 +108,16 @@ def span(start: datetime, end: datetime | None, timezone: str) -> str:
 def iso(moment: datetime, timezone: str) -> str:
     """For machines: 2026-12-11T19:30:00+01:00"""
     return moment.astimezone(zone(timezone)).isoformat(timespec="seconds")
+
+
+# Letters that are no letter with an accent, as people without them on their keyboard write them.
+STROKES = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
+
+
+def fold(text: str) -> str:
+    """Without case and accents, as a search compares: Łódź → lodz, Süßes → susses."""
+    decomposed = unicodedata.normalize("NFD", text.casefold())
+    return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(STROKES)
 
 
 def _say(moment: datetime, timezone: str, pattern: str) -> str:

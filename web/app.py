@@ -23,6 +23,7 @@ from tasks import queue
 from web import assets, errors, health, logs, security, site
 from web.admin import access, desk
 from web.checkouts import CheckoutsController
+from web.covers import CoversController
 from web.events import EventsController
 from web.live import Hub
 from web.orders import OrdersController
@@ -33,6 +34,7 @@ from web.webhooks import receive_notice
 
 CONTROLLERS: list[ControllerRouterHandler] = [
     EventsController,
+    CoversController,
     CheckoutsController,
     PaymentsController,
     OrdersController,

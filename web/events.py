@@ -1,6 +1,5 @@
 """The browse side of the shop: the list, the event page, holding tickets, and what keeps both pages live."""
 
-import asyncio
 import contextlib
 import re
 from collections.abc import Mapping
@@ -32,7 +31,6 @@ SHARED = {"Cache-Control": "no-cache", "Vary": "Cookie, HX-Request"}
 # Stands in the shared page for the key that each visitor's form gets; no organiser's text can happen to contain it.
 ITS_KEY = forms.new_request_key()
 SLUG = re.compile("[a-z0-9-]{1,200}")
-_brush = asyncio.Lock()
 
 
 class EventsController(Controller):
@@ -107,21 +105,6 @@ class EventsController(Controller):
     @get("/events/{slug:str}/calendar.ics")
     async def calendar_file(self, slug: FromPath[str]) -> Response[bytes]:
         return calendar.invitation(await _published(slug), url=f"/events/{slug}")
-
-    @get("/events/{slug:str}/cover.svg", sync_to_thread=False, opt={QUIET: True})
-    def cover(self, slug: FromPath[str]) -> Response[bytes]:
-        return covers.svg_response(slug)
-
-    @get("/events/{slug:str}/cover.png", opt={QUIET: True})
-    async def cover_for_sharing(self, slug: FromPath[str]) -> Response[bytes]:
-        await _published(slug)
-        return await _paint(slug)
-
-
-async def _paint(slug: str) -> Response[bytes]:
-    """Away from the event loop, and one at a time: painting takes a whole core."""
-    async with _brush:
-        return await asyncio.to_thread(covers.png_response, slug)
 
 
 async def _look_up(slug: str) -> dict[str, Any]:
@@ -222,7 +205,7 @@ def _about(event: Mapping[str, Any], shelf: Shelf, shown: Availability) -> dict[
     start, timezone = event["start_date"], event["timezone"]
     return {
         "event": event,
-        "hue": covers.hue(event["slug"]),
+        "hue": covers.hue(event),
         "over": is_over(start_date=start, end_date=event["end_date"], now=shelf.now),
         "times": words.span(start, event["end_date"], timezone),
         "zone_name": words.zone_name(start, timezone),

@@ -15,6 +15,7 @@ from models import programme, stock
 from models.stock import Shelf
 from web import words
 from web.availability import Pill, event_pill, prices
+from web.covers import Cover, cover_of
 
 PAGE = 24
 LAST_PAGE = 40
@@ -60,6 +61,7 @@ class Card:
     timezone: str
     price: str
     pill: Pill
+    cover: Cover
     is_on: bool
     focus: bool = False
 
@@ -160,6 +162,7 @@ def _card(row: Mapping[str, Any], shelf: Shelf) -> Card:
         timezone=row["timezone"],
         price=_price(shelf),
         pill=event_pill(shelf, row["timezone"]),
+        cover=cover_of(row),
         is_on=row["start_date"] <= shelf.now,
     )
 

@@ -36,7 +36,7 @@ class OrdersController(Controller):
             "path": till.order_path(paid.order["id"]),
             "order": paid.order,
             "event": paid.event,
-            "hue": covers.hue(paid.event["slug"]),
+            "hue": covers.hue(paid.event),
             "timezone": paid.event["timezone"],
             "first_name": paid.order["buyer_name"].partition(" ")[0],
             "ready": paid.order["status"] == OrderStatus.COMPLETED,

@@ -1,4 +1,4 @@
-"""Flat shapes as a PNG. Small on purpose: it paints the posters of covers.py and nothing else.
+"""Flat shapes as a PNG. Small on purpose: it paints our posters and nothing else.
 
 Painted at twice the size with one byte per pixel, the colour's number; then every four pixels become their mean, which
 smooths the edges. All heavy work is done by bytes methods and a dictionary, so a poster takes a fraction of a second.

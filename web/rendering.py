@@ -7,7 +7,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from litestar import MediaType, Request, Response
 
-from web import assets, site, words
+from web import assets, covers, site, words
 
 FOLDER = Path(__file__).parent.parent / "templates"
 
@@ -69,7 +69,7 @@ def _environment() -> Environment:
         cache_size=-1,
         undefined=StrictUndefined,
     )
-    env.globals.update(asset=assets.url, site=site.here, plural=words.plural)
+    env.globals.update(asset=assets.url, site=site.here, plural=words.plural, cover_of=covers.cover_of)
     env.filters.update(
         money=words.money,
         price=words.price,

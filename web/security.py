@@ -11,9 +11,11 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 STRIPE = "https://js.stripe.com"
 # Route options: opt={"personal": True} on pages behind a secret link, {"payment": True} on the page that pays,
 # {"any_origin": True} on doors that machines use, {"quiet": True} for what is not worth a log line,
-# {"background": True} for what a page asks by itself: its failures are answered without a word.
+# {"background": True} for what a page asks by itself: its failures are answered without a word,
+# {"picture": True} for what is only looked at: opened by itself it runs and loads nothing.
 PERSONAL, PAYMENT, ANY_ORIGIN = "personal", "payment", "any_origin"
-QUIET, BACKGROUND = "quiet", "background"
+QUIET, BACKGROUND, PICTURE = "quiet", "background", "picture"
+LIFELESS = "default-src 'none'; sandbox"
 
 POLICY: dict[str, tuple[str, ...]] = {
     "default-src": ("'none'",),
@@ -63,6 +65,8 @@ class Headers:
             headers = {**headers, **self._personal}
         if opt.get(PAYMENT):
             headers = {**headers, **self._payment}
+        if opt.get(PICTURE):
+            headers = {**headers, "Content-Security-Policy": LIFELESS}
         return headers
 
 

@@ -10,6 +10,7 @@ from domain.inventory import Level
 from domain.money import decimals
 from web import site, words
 from web.availability import Availability, Row
+from web.covers import cover_of
 
 SCHEMA = "https://schema.org/"
 AVAILABILITY = {
@@ -34,7 +35,7 @@ def structured_data(event: Mapping[str, Any], shown: Availability) -> Markup:
         "eventStatus": SCHEMA + "EventScheduled",
         "eventAttendanceMode": SCHEMA + "OfflineEventAttendanceMode",
         "url": site.here().absolute(address),
-        "image": [site.here().absolute(f"{address}/cover.png")],
+        "image": [site.here().absolute(cover_of(event).shared)],
         "location": {
             "@type": "Place",
             "name": event["location"] or event["city"] or event["title"],

@@ -170,7 +170,7 @@ def shown(visit: Visit) -> dict[str, Any]:
     return {
         "path": checkout_path(visit),
         "event": event,
-        "hue": covers.hue(event["slug"]),
+        "hue": covers.hue(event),
         "timezone": timezone,
         "currency": event["currency"],
         "lines": [

@@ -1,7 +1,6 @@
 """What pages say: money and time as in mails (services.words), and counts, searches and an organiser's own text."""
 
 import re
-import unicodedata
 from functools import lru_cache
 
 import nh3
@@ -11,9 +10,11 @@ from markupsafe import Markup
 from services.words import (
     clock,
     day,
+    fold,
     iso,
     money,
     month,
+    paid_by,
     price,
     round_price,
     short_day,
@@ -33,6 +34,7 @@ __all__ = [
     "markdown",
     "money",
     "month",
+    "paid_by",
     "plural",
     "price",
     "round_price",
@@ -49,16 +51,6 @@ __all__ = [
 def plural(count: int, one: str, many: str | None = None) -> str:
     """1 ticket, 2 tickets, 1,200 tickets."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
-# Letters that are no letter with an accent, as people without them on their keyboard write them.
-STROKES = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"})
-
-
-def fold(text: str) -> str:
-    """Without case and accents, as a search compares: Łódź → lodz, Süßes → susses."""
-    decomposed = unicodedata.normalize("NFD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).translate(STROKES)
 
 
 _markdown = MarkdownIt("commonmark", {"html": False})

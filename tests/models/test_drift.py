@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from piccolo.columns import JSON, JSONB, UUID, BigInt, Boolean, ForeignKey, Integer, Text, Timestamptz
+from piccolo.columns import JSON, JSONB, UUID, BigInt, Boolean, Bytea, ForeignKey, Integer, Text, Timestamptz
 
 from models import database as db
 from models.piccolo_app import APP_CONFIG
@@ -18,6 +18,7 @@ SQL_TYPES = {
     Integer: "integer",
     BigInt: "bigint",
     Boolean: "boolean",
+    Bytea: "bytea",
     Timestamptz: "timestamp with time zone",
     JSON: "json",
     JSONB: "jsonb",

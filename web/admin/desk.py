@@ -6,6 +6,8 @@ from litestar.types import ControllerRouterHandler
 from web.admin import access, navigation, payments
 from web.admin.account import AccountController
 from web.admin.admins import AdminsController
+from web.admin.audit import AuditController
+from web.admin.cover import CoverController
 from web.admin.enrolment import SecondFactorController
 from web.admin.live_desk import LiveDeskController
 from web.admin.payments import PaymentsDeskController
@@ -27,6 +29,8 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     OrdersDeskController,
     RefundsDeskController,
     SignInController,
+    AuditController,
+    CoverController,
     AccountController,
     SecondFactorController,
     AdminsController,
