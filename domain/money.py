@@ -9,7 +9,28 @@ THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
 # Above this a price is a typing error, and sums still fit every provider's limits.
 MAX_PRICE = 100_000_00
 
+# What people write before or after an amount in a currency, beside its code.
+SIGNS = {
+    "€": "EUR",
+    "£": "GBP EGP",
+    "$": "USD AUD CAD NZD SGD HKD TWD MXN ARS CLP COP",
+    "¥": "JPY CNY",
+    "₩": "KRW",
+    "₹": "INR",
+    "₺": "TRY",
+    "₽": "RUB",
+    "₴": "UAH",
+    "₪": "ILS",
+    "zł": "PLN",
+    "Kč": "CZK",
+    "kr": "DKK NOK SEK ISK",
+    "Ft": "HUF",
+    "lei": "RON",
+    "Fr.": "CHF",
+}
+
 # 24, 24.5, 24.50 and 24,50 alike; digits are ASCII, and no thousands are grouped: 1,000 could mean either.
+BLANK = " \t\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}"
 AMOUNT = re.compile(r"([0-9]{1,12})(?:[.,]([0-9]{1,3}))?")
 
 
@@ -26,8 +47,11 @@ def line_total(*, unit_price: int, quantity: int) -> int:
 
 
 def parse(text: str, currency: str) -> int | None:
-    """Minor units of an amount as people type it; None when it is not one, or finer than the currency goes."""
-    typed = AMOUNT.fullmatch(text.strip(" \t\N{NO-BREAK SPACE}"))
+    """Minor units of an amount as people type it; None when it is not one, or finer than the currency goes.
+
+    The currency's own sign or code may stand before or after it; another one's is refused, not ignored.
+    """
+    typed = AMOUNT.fullmatch(_without_sign(text.strip(BLANK), currency))
     if typed is None:
         return None
     whole, fraction = typed[1], typed[2] or ""
@@ -35,6 +59,16 @@ def parse(text: str, currency: str) -> int | None:
     if len(fraction) > digits:
         return None
     return int(whole + fraction.ljust(digits, "0"))
+
+
+def _without_sign(text: str, currency: str) -> str:
+    signs = [currency, *(sign for sign, used_for in SIGNS.items() if currency in used_for.split())]
+    for sign in map(str.casefold, signs):
+        if text.casefold().startswith(sign):
+            return text[len(sign) :].lstrip(BLANK)
+        if text.casefold().endswith(sign):
+            return text[: -len(sign)].rstrip(BLANK)
+    return text
 
 
 def major(minor: int, currency: str) -> str:

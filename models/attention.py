@@ -5,6 +5,7 @@ Every question is `FROM … WHERE …` once, asked twice: how many there are, an
 
 import json
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,8 @@ from uuid import UUID
 
 from domain import attention as patience
 from domain.attention import CLOSED_DISPUTE, Book, Subject
-from models import database
+from domain.refunds import seats_to_take_back
+from models import database, stock
 
 SHOWN = 50  # of each kind; more are counted
 # What a person did in the last minutes is shown as done, with what came of it.
@@ -43,7 +45,7 @@ REFUNDS = f"""
     LEFT JOIN outbox AS n ON (n.kind, n.subject) = ('refund', r.id) AND n.done_at IS NULL
     WHERE (r.status = 'REQUESTED' AND (r.reason = 'NO_SEATS' OR r.created_at < clock_timestamp() - $1::interval))
        OR (r.status = 'PENDING' AND (r.reason = 'NO_SEATS' OR r.created_at < clock_timestamp() - $2::interval))
-       OR (r.status = 'FAILED'
+       OR (r.status = 'FAILED' AND (r.amount > 0 OR EXISTS (SELECT 1 FROM ticket AS k WHERE k.refund_id = r.id))
            AND NOT EXISTS (SELECT 1 FROM seen AS s WHERE s.id = 'refund:' || r.id || ':failed'))
        OR (r.status <> 'FAILED' AND r.reason = 'OUTSIDE'
            AND NOT EXISTS (SELECT 1 FROM seen AS s WHERE s.id = 'refund:' || r.id))
@@ -101,13 +103,17 @@ QUESTIONS: dict[Subject, tuple[str, str, str, tuple[Any, ...]]] = {
         n.id AS note_id, {WAITS.replace("run_at", "n.run_at")} AS note_run_at, coalesce(n.run_at = 'infinity', false)
         AS given_up, n.last_error AS note_error,
         (SELECT count(*) FROM ticket AS k WHERE k.refund_id = r.id) AS tickets,
-        (SELECT count(*) FROM ticket AS k WHERE k.refund_id = r.id AND NOT k.returned) AS seats_kept""",
+        (SELECT count(*) FROM ticket AS k WHERE k.refund_id = r.id AND NOT k.returned) AS seats_kept,
+        e.id AS event_id, p.captured - (SELECT coalesce(sum(x.amount), 0)::bigint FROM refund AS x
+                                         WHERE x.payment_id = p.id AND x.status <> 'FAILED') AS left_with_us""",
         REFUNDS,
         "r.created_at DESC",
         OF_REFUNDS,
     ),
     Subject.DISPUTE: (
-        f"d.*, p.reference AS intent, o.number, o.id AS order_id, {BUYER}",
+        f"""d.*, p.reference AS intent, o.number, o.id AS order_id, {BUYER},
+        (SELECT count(*) FROM ticket AS k WHERE k.order_id = o.id) AS tickets,
+        (SELECT count(*) FROM ticket AS k WHERE k.order_id = o.id AND k.refund_id IS NULL) AS valid""",
         DISPUTES,
         f"d.status IN {CLOSED_DISPUTE}, d.respond_by NULLS LAST, d.created_at DESC",
         OF_DISPUTES,
@@ -193,6 +199,14 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
+class WithoutSeat:
+    """Tickets that a failed refund left without a seat, and for how many of them one is free now."""
+
+    numbers: list[str]
+    free: int
+
+
+@dataclass(frozen=True, slots=True)
 class Attention:
     """All that needs a person. `totals` counts what `rows` may cut short. Times are the database's."""
 
@@ -202,6 +216,7 @@ class Attention:
     comparison: Any
     book: Book
     deeds: list[Deed]
+    without_seat: dict[UUID, WithoutSeat]  # by refund
 
     @property
     def count(self) -> int:
@@ -216,7 +231,8 @@ async def look(actions: list[str]) -> Attention:
     state = _book(comparison)
     if state in (Book.LATE, Book.BROKE_OFF):
         totals[Subject.COMPARISON] = 1
-    return Attention(comparison["now"], rows, totals, comparison, state, await _deeds(actions))
+    without_seat = await _without_seat(rows[Subject.REFUND])
+    return Attention(comparison["now"], rows, totals, comparison, state, await _deeds(actions), without_seat)
 
 
 async def count() -> int:
@@ -239,6 +255,21 @@ async def count_of(event_id: UUID) -> int:
         counts.append(f"(SELECT count(*) FROM ({its_event}) AS found WHERE found.event_id = $1)")
         arguments += own
     return await database.fetchval(f"SELECT {' + '.join(counts)}", *arguments)
+
+
+async def _without_seat(refunds: list[Any]) -> dict[UUID, WithoutSeat]:
+    """Advisory, as every number that is shown: the button's verb looks again under the event's lock."""
+    failed = [row for row in refunds if row["status"] == "FAILED" and row["order_id"]]
+    found = {row["id"]: seats for row in failed if (seats := await stock.shut_out(row["id"]))}
+    shelves = await stock.look({row["event_id"] for row in failed if row["id"] in found})
+    return {
+        row["id"]: WithoutSeat(
+            [seat.number for seat in seats],
+            len(seats_to_take_back(deepcopy(shelves[row["event_id"]].stock), seats, left=row["left_with_us"])),
+        )
+        for row in failed
+        if (seats := found.get(row["id"]))
+    }
 
 
 async def _rows(subject: Subject) -> list[Any]:

@@ -5,7 +5,8 @@ commits. This one always gives the connection back and refuses to nest.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Literal
 
 import asyncpg
@@ -99,6 +100,17 @@ async def fetchval(sql: str, *args: Any) -> Any:
 async def execute(sql: str, *args: Any) -> str:
     """Returns the command tag, such as “UPDATE 1”."""
     return await _run("execute", sql, *args)
+
+
+@asynccontextmanager
+async def set_apart() -> AsyncIterator[None]:
+    """What may fail here without taking the open transaction with it, if there is one."""
+    transaction = engine().current_transaction.get()
+    if transaction is None:
+        yield
+        return
+    async with transaction.connection.transaction():  # a savepoint
+        yield
 
 
 async def script(sql: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID as UUIDType
 
 from piccolo.columns import UUID, BigInt, Boolean, ForeignKey, Integer, Text, Timestamptz
-from piccolo.columns.base import OnDelete
+from piccolo.columns.base import Column, OnDelete
 from piccolo.table import Table
 
 from models import database
@@ -14,14 +14,20 @@ from models.event import Event, TicketType
 from models.ids import new_id
 from models.payment import Payment
 
+# `method`: how an order was paid that was sold at the desk.
+ORDER = """
+    SELECT o.*, p.method FROM orders AS o JOIN payment AS p ON p.id = o.payment_id WHERE o.id = $1
+"""
+
 ITEMS = """
     SELECT i.*, t.name FROM order_item AS i JOIN ticket_type AS t ON t.id = i.ticket_type_id
     WHERE i.order_id = $1 ORDER BY t.position, t.id
 """
 
 TICKETS = """
-    SELECT k.*, t.name, i.unit_price FROM ticket AS k
+    SELECT k.*, t.name, i.unit_price, r.status AS refund_status, r.amount AS refund_amount FROM ticket AS k
     JOIN order_item AS i ON i.id = k.order_item_id JOIN ticket_type AS t ON t.id = i.ticket_type_id
+    LEFT JOIN refund AS r ON r.id = k.refund_id
     WHERE k.order_id = $1 ORDER BY k.position
 """
 
@@ -32,15 +38,35 @@ REFUNDS = """
     WHERE o.id = $1 ORDER BY r.created_at, r.id
 """
 
+# Two pages of an order that are alike have the same standing.
+STANDING = """
+    SELECT md5(concat_ws('|', o.status,
+        (SELECT string_agg(concat_ws(',', k.holder_name, k.refund_id, k.returned), ';' ORDER BY k.position)
+           FROM ticket AS k WHERE k.order_id = o.id),
+        (SELECT string_agg(concat_ws(',', r.id, r.status), ';' ORDER BY r.id)
+           FROM refund AS r JOIN payment AS p ON p.id = r.payment_id WHERE p.checkout_id = o.checkout_id)))
+    FROM orders AS o WHERE o.id = $1
+"""
+
 # Also for money that never became an order: its checkout says who was buying.
 REFUND_LETTER = """
     SELECT r.*, o.number, coalesce(o.buyer_name, c.buyer_name) AS buyer_name,
            coalesce(o.buyer_email, c.buyer_email) AS buyer_email, e.title, e.slug,
            (SELECT array_agg(k.number ORDER BY k.position) FROM ticket AS k WHERE k.refund_id = r.id) AS tickets,
-           EXISTS (SELECT 1 FROM ticket AS k WHERE k.order_id = o.id AND k.refund_id IS NULL) AS some_still_admit
+           ARRAY(SELECT k.number FROM ticket AS k WHERE k.order_id = o.id AND k.refund_id IS NULL ORDER BY k.position)
+           AS valid,
+           ARRAY(SELECT k.number FROM ticket AS k WHERE k.order_id = o.id AND k.returned
+                   AND (k.refund_id = r.id OR k.swept) AND r.status = 'FAILED' ORDER BY k.position) AS shut_out
     FROM refund AS r JOIN payment AS p ON p.id = r.payment_id JOIN checkout AS c ON c.id = p.checkout_id
     JOIN event AS e ON e.id = c.event_id LEFT JOIN orders AS o ON o.id = r.order_id WHERE r.id = $1
 """
+
+
+class Words(Column):
+    """By which an order is found. The database writes them itself: see migrations/order_search.sql."""
+
+    value_type = str
+    column_type = "tsvector"
 
 
 class Order(Table, tablename="orders"):
@@ -57,6 +83,7 @@ class Order(Table, tablename="orders"):
     payment_reference = Text(default=None)
     buyer_name = Text(default=None)
     buyer_email = Text(default=None)
+    words = Words(null=False)
     completed_at = Timestamptz(default=None, null=True)
     created_at = Timestamptz()
     updated_at = Timestamptz()
@@ -128,7 +155,7 @@ class PaidOrder:
 
 
 async def paid_order(order_id: UUIDType) -> PaidOrder | None:
-    order = await database.fetchrow("SELECT * FROM orders WHERE id = $1", order_id)
+    order = await database.fetchrow(ORDER, order_id)
     if order is None:
         return None
     return PaidOrder(
@@ -138,6 +165,16 @@ async def paid_order(order_id: UUIDType) -> PaidOrder | None:
         tickets=list(await database.fetch(TICKETS, order_id)),
         refunds=list(await database.fetch(REFUNDS, order_id)),
     )
+
+
+async def order_of_request(request_id: UUIDType) -> UUIDType | None:
+    """Whose tickets somebody has had sent again."""
+    return await database.fetchval("SELECT order_id FROM mail_request WHERE id = $1", request_id)
+
+
+async def standing(order_id: UUIDType) -> str:
+    """What an open page compares to know whether anything has changed."""
+    return await database.fetchval(STANDING, order_id)
 
 
 async def refund_letter(refund_id: UUIDType) -> Any | None:

@@ -15,7 +15,7 @@ from domain.attention import CLOSED_DISPUTE, NotOnTheList, Subject, seen_name
 from domain.errors import Refusal
 from domain.refunds import RefundReason, RefundStatus
 from models import database
-from services import audit, comparison, disputes, notices, outbox, reconciliation, refunds, tickets
+from services import audit, comparison, disputes, notices, outbox, reconciliation, refunds, seats, tickets
 from services.audit import Actor
 from services.gateway import NotAsked, OutcomeUnknown, RequestRefused
 from services.transaction import transaction
@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 12.0
 ASKED, MADE_TICKETS, SEEN, COMPARISON_ASKED_FOR = "asked again", "made tickets", "seen", "comparison asked for"
 TRIED, RETURNED, REFUNDED = "tried again", "seats returned to sale", "refund requested"
 # What is shown as the answer to an item.
-ANSWERS = [ASKED, MADE_TICKETS, SEEN, TRIED, RETURNED]
+ANSWERS = [ASKED, MADE_TICKETS, SEEN, TRIED, RETURNED, seats.TAKEN_BACK]
 
 log = structlog.get_logger()
 

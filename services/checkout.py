@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -52,7 +52,7 @@ TAKE_OVER_BUYER = """
 
 LIVE_PAYMENT = "SELECT * FROM payment WHERE checkout_id = $1 AND status NOT IN ('VOIDED', 'REFUNDED')"
 
-STAND_IN_LINE = "UPDATE payment SET turn_at = $2 WHERE id = $1"
+STAND_IN_LINE = "UPDATE payment SET turn_at = $2 WHERE id = $1 RETURNING *"
 
 LONGER_HOLD = "UPDATE reservation SET expires_at = expires_at + $2 WHERE checkout_id = $1 AND status = 'ACTIVE'"
 LONGER_CHECKOUT = "UPDATE checkout SET expires_at = expires_at + $2 WHERE id = $1"
@@ -190,8 +190,13 @@ async def expire_holds(event_id: UUID) -> int:
 
 
 async def _live_payment(checkout_id: UUID) -> Any:
-    """The live payment's row; a new one when there is none. The event's lock makes it the only one."""
+    """The live payment's row, a new one when there is none, with its place in line if it needs one.
+
+    The event's lock makes it the only one, and its hold one that has not ended. Raises HoldEnded, AlreadyPaid,
+    PaymentUnderWay, TooBusy.
+    """
     event_id = (await _visit(checkout_id))["event_id"]
+    line = await pace.line_to_start()
     async with transaction():
         await stock.lock(event_id)
         visit = await _visit(checkout_id)
@@ -204,42 +209,33 @@ async def _live_payment(checkout_id: UUID) -> Any:
             payment = await database.fetchrow(
                 WRITE_PAYMENT, new_id(), checkout_id, provider, visit["amount"], visit["currency"]
             )
+        if payment["provider"] == "free" or payment["status"] != PaymentStatus.CREATING or payment["turn_at"]:
+            return payment
+        if line > LONGEST_LINE_SECONDS:
+            raise TooBusy  # whoever has a place is served first; a hold is not prolonged for ever
+        return await _take_place(payment)
+
+
+async def _take_place(payment: Any) -> Any:
+    """Inside the running transaction. Standing in line costs the buyer nothing: the hold lasts longer by as much."""
+    turn = await pace.place_in_line()
+    if turn is None:
         return payment
+    if turn.wait > SHORT_LINE_SECONDS:
+        longer = timedelta(seconds=turn.wait)
+        await database.execute(LONGER_HOLD, payment["checkout_id"], longer)
+        await database.execute(LONGER_CHECKOUT, payment["checkout_id"], longer)
+    return await database.fetchrow(STAND_IN_LINE, payment["id"], turn.at)
 
 
 async def _wait_in_line(payment: Any) -> None:
     """A payment keeps the place that it was given first. Raises InLine while its turn is more than a moment away."""
-    turn_at = payment["turn_at"] or await _take_place(payment)
-    if turn_at is None:
+    if payment["turn_at"] is None:
         return
-    wait = await database.fetchval("SELECT extract(epoch FROM $1 - clock_timestamp())::float", turn_at)
+    wait = await database.fetchval("SELECT extract(epoch FROM $1 - clock_timestamp())::float", payment["turn_at"])
     if wait > SHORT_LINE_SECONDS:
         raise InLine(wait)
     await asyncio.sleep(max(0.0, wait))
-
-
-async def _take_place(payment: Any) -> datetime | None:
-    """Standing in line costs the buyer nothing: the hold lasts longer by as much. Raises HoldEnded, TooBusy."""
-    if await pace.line_to_start() > LONGEST_LINE_SECONDS:
-        raise TooBusy  # whoever has a place is served first; a hold is not prolonged for ever
-    async with transaction():
-        visit = await _visit(payment["checkout_id"])
-        await stock.lock(visit["event_id"])
-        visit = await _visit(payment["checkout_id"])
-        if not visit["live_holds"]:
-            raise HoldEnded(payment["checkout_id"])
-        now = await database.fetchrow("SELECT turn_at FROM payment WHERE id = $1", payment["id"])
-        if now is None or now["turn_at"]:
-            return now and now["turn_at"]  # another tab has taken it
-        turn = await pace.place_in_line()
-        if turn is None:
-            return None
-        await database.execute(STAND_IN_LINE, payment["id"], turn.at)
-        if turn.wait > SHORT_LINE_SECONDS:
-            longer = timedelta(seconds=turn.wait)
-            await database.execute(LONGER_HOLD, payment["checkout_id"], longer)
-            await database.execute(LONGER_CHECKOUT, payment["checkout_id"], longer)
-        return turn.at
 
 
 async def _create_intent(payment: Any) -> Intent:

@@ -41,8 +41,8 @@ def set_up(*, smtp_url: str, sender: str, base_url: str) -> None:
     _post = _Post(smtp_url, sender, base_url)
 
 
-async def send_confirmation(order_id: UUID) -> None:
-    """The buyer's confirmation with the link to the tickets."""
+async def send_confirmation(order_id: UUID, *, again: UUID | None = None) -> None:
+    """The buyer's confirmation with the link to the tickets. `again`: the request that makes it a mail of its own."""
     post = _ready()
     paid = await order.paid_order(order_id)
     assert paid is not None
@@ -53,10 +53,17 @@ async def send_confirmation(order_id: UUID) -> None:
             template="confirmation",
             to=paid.order["buyer_email"],
             subject=subject,
-            message_id=f"<order-{order_id}@{urlsplit(post.base_url).hostname}>",
+            message_id=f"<order-{again or order_id}@{urlsplit(post.base_url).hostname}>",
             values={"paid": paid, "link": link},
         )
     )
+
+
+async def send_confirmation_again(request_id: UUID) -> None:
+    """The same tickets once more, to the address that the order has now: nothing goes to one that was corrected."""
+    order_id = await order.order_of_request(request_id)
+    assert order_id is not None
+    await send_confirmation(order_id, again=request_id)
 
 
 class StillPaying(Exception):
@@ -87,19 +94,43 @@ async def send_not_charged(payment_id: UUID) -> None:
 
 async def send_refund(refund_id: UUID) -> None:
     """Money is on its way back, or tickets that cost nothing were cancelled. Nothing when it has failed meanwhile."""
-    post = _ready()
     refund = await order.refund_letter(refund_id)
     assert refund is not None
     if refund["status"] == RefundStatus.FAILED:
         return
-    link = f"{post.base_url}/orders/{links.order_token(refund['order_id'])}" if refund["order_id"] else None
     subject = "Your refund" if refund["amount"] else "Cancelled"
+    await _send_about(refund, template="refund", subject=subject, message_id=f"refund-{refund_id}")
+
+
+async def send_refund_failed(refund_id: UUID) -> None:
+    """What was said to be on its way has not arrived: where the money is, and which tickets are valid."""
+    refund = await order.refund_letter(refund_id)
+    assert refund is not None
+    subject = "Your refund did not arrive" if refund["amount"] else "Your tickets"
+    await _send_about(refund, template="refund_failed", subject=subject, message_id=f"refund-failed-{refund_id}")
+
+
+async def send_valid_again(refund_id: UUID) -> None:
+    """A seat was found for a ticket whose refund had failed. Nothing when its money has gone back since."""
+    refund = await order.refund_letter(refund_id)
+    assert refund is not None
+    if not refund["valid"]:
+        return
+    subject = "Your ticket is valid again" if len(refund["valid"]) == 1 else "Your tickets are valid again"
+    # Another mail than the one before, when more of them are.
+    message_id = f"valid-again-{refund_id}-{len(refund['valid'])}"
+    await _send_about(refund, template="refund_valid_again", subject=subject, message_id=message_id)
+
+
+async def _send_about(refund: Any, *, template: str, subject: str, message_id: str) -> None:
+    post = _ready()
+    link = f"{post.base_url}/orders/{links.order_token(refund['order_id'])}" if refund["order_id"] else None
     await _send(
         _message(
-            template="refund",
+            template=template,
             to=refund["buyer_email"],
             subject=f"{subject}: {refund['title']}",
-            message_id=f"<refund-{refund_id}@{urlsplit(post.base_url).hostname}>",
+            message_id=f"<{message_id}@{urlsplit(post.base_url).hostname}>",
             values={"refund": refund, "link": link},
         )
     )

@@ -147,7 +147,8 @@ async def _found_free_turn() -> bool:
 async def _ask(sql: str, *args: Any) -> Any | None:
     """One row. None also when it cannot be had: pace is politeness, and must not cost anybody their tickets."""
     try:
-        return await database.fetchrow(sql, *args)
+        async with database.set_apart():
+            return await database.fetchrow(sql, *args)
     except Exception as error:
         log.warning("the line cannot be seen; going on without", error=repr(error))
         return None

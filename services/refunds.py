@@ -235,6 +235,11 @@ async def sync_pending(limit: int = 20) -> int:
     return len(due)
 
 
+async def call_off(refund_id: UUID, *, problem: str) -> None:
+    """What made its tickets invalid is no longer so: they are valid again, as when a refund fails."""
+    await _move(refund_id, RefundStatus.FAILED, problem=problem)
+
+
 async def return_seats(refund_id: UUID, *, actor: Actor) -> int:
     """Put the seats of refunded tickets back on sale. Returns how many came back now.
 

@@ -23,8 +23,11 @@ DEEDS = {
     "complete": tickets.issue,
     "refund": refunds.run,
     "confirmation_mail": mail.send_confirmation,
+    "confirmation_again_mail": mail.send_confirmation_again,
     "not_charged_mail": mail.send_not_charged,
     "refund_mail": mail.send_refund,
+    "refund_failed_mail": mail.send_refund_failed,
+    "valid_again_mail": mail.send_valid_again,
 }
 
 

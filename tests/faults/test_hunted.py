@@ -8,11 +8,12 @@ import pytest
 from domain.refunds import Money, RefundReason
 from models import database as db
 from sandbox.plan import SANDBOX_SECRET_KEY
-from services import audit, checkout, gateway, reconciliation, refunds, settlement, stripe_gateway
+from services import audit, checkout, gateway, pace, reconciliation, refunds, settlement, stripe_gateway
 from services.gateway import OutcomeUnknown
 from services.stripe_gateway import StripeGateway
 from tests.conftest import WEBHOOK_SECRET, until
 from tests.faults import money, scenarios
+from tests.faults.interleaving import after_statement
 from tests.makers import buy, hold, hold_with_buyer, key, let_time_pass, make_event, start_paying
 
 pytestmark = pytest.mark.usefixtures("database", "stripe")
@@ -128,15 +129,13 @@ async def test_a_hold_that_grew_in_line_while_it_was_swept_is_sold_once(stripe):
     """The place in line is given after the hold's end: either the hold lives on, or the seat is somebody else's."""
     event = await make_event(capacity=1)
     checkout_id = await hold_with_buyer(event)
-    honest = checkout._take_place
 
-    async def swept_first(payment):
+    async def sweep_first():
         await let_time_pass(minutes=16)
         await checkout.expire_holds(event.id)
-        return await honest(payment)
 
-    with money.paced(1), patch.object(checkout, "_take_place", swept_first):
-        await checkout.pace.place_in_line()
+    with money.paced(1), after_statement(pace.WAIT, sweep_first):
+        await pace.place_in_line()
         await asyncio.gather(checkout.start_payment(checkout_id), return_exceptions=True)
     assert await hold(event)
     assert await db.fetchval("SELECT held + sold FROM event") == 1

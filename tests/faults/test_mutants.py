@@ -124,7 +124,6 @@ async def test_with_the_clock_of_the_transactions_start_a_lapsed_hold_can_be_pai
         with (
             breaks("hold that had ended"),
             mutants.sql("r.expires_at > clock_timestamp()", "r.expires_at > now()"),
-            patch.object(checkout, "_wait_in_line", _yes),  # the line looks once more
         ):
             await scenarios.a_hold_lapses_while_its_buyer_waits_to_pay()
 

@@ -86,8 +86,7 @@ async def test_two_tabs_at_once_prolong_once():
     checkout_id = await hold_with_buyer(await make_event())
     before = await ends_of(checkout_id)
     await line_of(40)
-    payment = await checkout._live_payment(checkout_id)  # as both have read it: there is no place yet
-    places = await asyncio.gather(*(checkout._take_place(payment) for _ in range(2)))
+    places = await asyncio.gather(*(checkout._live_payment(checkout_id) for _ in range(2)))
     assert places[0] == places[1]
     assert 39 < (await ends_of(checkout_id) - before).total_seconds() <= 40
 
@@ -95,8 +94,8 @@ async def test_two_tabs_at_once_prolong_once():
 async def test_without_looking_at_the_place_two_tabs_prolong_twice():
     with (
         mutants.sql(
-            "SELECT turn_at FROM payment WHERE id = $1",
-            "SELECT NULL::timestamptz AS turn_at FROM payment WHERE id = $1",
+            checkout.LIVE_PAYMENT,
+            checkout.LIVE_PAYMENT.replace("SELECT *", "SELECT id, checkout_id, provider, status, NULL AS turn_at"),
         ),
         pytest.raises(AssertionError),
     ):
@@ -156,7 +155,7 @@ async def test_tickets_given_back_in_line_are_free_at_once():
 
 
 async def _ends_while_the_place_is_given(checkout_id, end):
-    """Between the look at the hold and the note of the place."""
+    """When the line has been looked at, and before the locks that are held for the look at the hold."""
     with after_statement(pace.WAIT, end):
         return await asyncio.gather(checkout.start_payment(checkout_id), return_exceptions=True)
 

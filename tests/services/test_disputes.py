@@ -2,16 +2,21 @@
 
 import asyncio
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domain.attention import NotOnTheList
+from domain.errors import TicketsNotRefundable
 from models import database as db
 from sandbox.plan import SANDBOX_SECRET_KEY
 from services import disputes, gateway, notices, refunds, settlement
 from services.gateway import OutcomeUnknown
+from tests.faults.interleaving import after_statement
 from tests.makers import buy, hold_with_buyer, make_event, start_paying
 from tests.services import bank
+from tests.services.refunding import ADMIN, audit_trail, intent_of, status, tickets_of, validity
 
 pytestmark = pytest.mark.usefixtures("database", "stripe")
 
@@ -132,3 +137,88 @@ async def test_the_bank_s_own_way_of_giving_back_is_not_a_refund(intent, stripe)
     await stripe.dashboard(intent, "dispute")
     await refunds.sync(intent)
     assert await db.fetchval("SELECT count(*) FROM refund") == 0
+
+
+# Tickets of one that was lost
+
+
+async def lost(intent, stripe, **how):
+    there = await stripe.dashboard(intent, "dispute", **how)
+    await bank.decide(stripe, there["id"], "lose")
+    await disputes.sync(intent)
+    return there["id"]
+
+
+async def won_after_all(monkeypatch, intent, dispute_id):
+    """A bank that changes its mind, which Stripe tells of as won."""
+    theirs = [replace(d, status="won") for d in await gateway.current().disputes_of(intent) if d.id == dispute_id]
+
+    async def disputes_of(_):
+        return theirs
+
+    monkeypatch.setattr(gateway.current(), "disputes_of", disputes_of)
+    await disputes.sync(intent)
+
+
+async def test_tickets_of_a_lost_dispute_are_made_invalid_and_no_money_moves(order_id, intent, stripe):
+    dispute_id = await lost(intent, stripe)
+    assert await validity(order_id) == "v", "not by themselves: people decide"
+    ids = frozenset(await tickets_of(order_id, valid=True))
+    refund_id = await disputes.make_tickets_invalid(dispute_id, ids, actor=ADMIN)
+    assert await disputes.make_tickets_invalid(dispute_id, ids, actor=ADMIN) == refund_id, "pressed twice"
+    assert await validity(order_id) == "i"
+    made = await db.fetchrow("SELECT amount, reason, status FROM refund")
+    assert tuple(made) == (0, "DISPUTED", "SUCCEEDED")
+    assert (await stripe.state())["refunds"] == []
+    assert (await audit_trail())[-1] == ("Mira", "refund requested", "order")
+    assert await db.fetchval("SELECT sold FROM event") == 1, "the seat stays off sale"
+    assert await refunds.return_seats(refund_id, actor=ADMIN) == 1
+
+
+async def test_some_of_the_tickets_may_stay_valid_and_others_may_follow(stripe):
+    order_id = await buy(await make_event(), stripe, General=3)
+    dispute_id = await lost(await intent_of(order_id), stripe, amount=2400)
+    for valid in ("ivv", "iiv"):
+        ids = frozenset((await tickets_of(order_id, valid=True))[:1])
+        await disputes.make_tickets_invalid(dispute_id, ids, actor=ADMIN)
+        assert await validity(order_id) == valid
+
+
+@pytest.mark.parametrize("verb", [None, "win"])
+async def test_only_a_lost_dispute_makes_tickets_invalid(order_id, intent, stripe, verb):
+    there = await stripe.dashboard(intent, "dispute")
+    if verb:
+        await bank.decide(stripe, there["id"], verb)
+    await disputes.sync(intent)
+    ids = frozenset(await tickets_of(order_id, valid=True))
+    for known_or_not in (there["id"], "du_nobody"):
+        with pytest.raises(NotOnTheList):
+            await disputes.make_tickets_invalid(known_or_not, ids, actor=ADMIN)
+    assert await validity(order_id) == "v"
+
+
+async def test_tickets_of_another_order_are_not_made_invalid(intent, stripe):
+    dispute_id = await lost(intent, stripe)
+    other = await buy(await make_event(), stripe)
+    with pytest.raises(TicketsNotRefundable):
+        await disputes.make_tickets_invalid(dispute_id, frozenset(await tickets_of(other, valid=True)), actor=ADMIN)
+
+
+async def test_a_bank_that_changes_its_mind_makes_them_valid_again(order_id, intent, stripe, monkeypatch):
+    dispute_id = await lost(intent, stripe)
+    refund_id = await disputes.make_tickets_invalid(
+        dispute_id, frozenset(await tickets_of(order_id, valid=True)), actor=ADMIN
+    )
+    await won_after_all(monkeypatch, intent, dispute_id)
+    await won_after_all(monkeypatch, intent, dispute_id)
+    assert await validity(order_id) == "v"
+    assert await status(refund_id) == "FAILED"
+    assert (await audit_trail())[-1] == ("Foyer", "refund failed", "refund")
+
+
+async def test_a_bank_that_changes_its_mind_while_the_tickets_are_made_invalid(order_id, intent, stripe, monkeypatch):
+    dispute_id = await lost(intent, stripe)
+    ids = frozenset(await tickets_of(order_id, valid=True))
+    with after_statement(disputes.FIND, lambda: won_after_all(monkeypatch, intent, dispute_id)):
+        await disputes.make_tickets_invalid(dispute_id, ids, actor=ADMIN)
+    assert await validity(order_id) == "v"

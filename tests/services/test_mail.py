@@ -7,7 +7,7 @@ import pytest
 
 from domain.refunds import Everything, Money, RefundReason, TheseTickets
 from models import database as db
-from services import audit, checkout, links, mail, refunds, settlement, tickets
+from services import audit, checkout, disputes, links, mail, refunds, seats, settlement, tickets
 from services.gateway import OutcomeUnknown
 from tasks import jobs
 from tests.conftest import run_stripe_sandbox
@@ -22,6 +22,8 @@ from tests.makers import (
     start_paying,
     ticket_type,
 )
+from tests.services import bank
+from tests.services.refunding import REFUND_FAILS, fail, intent_of, pay_with, refund_and_run, tickets_of
 
 BASE_URL = "https://tickets.example.org"
 
@@ -252,3 +254,87 @@ async def test_money_that_became_no_order_is_written_to_go_back(letters, stripe)
         assert "on its way back to the card" in part
         assert "not charged" not in part
         assert "/orders/" not in part, "there is none"
+
+
+async def after_a_refund_that_fails(letters, stripe, *, sold_on, **quantities):
+    """Everything that is written once the bank has sent a refund back. Returns event, order, refund and the mails."""
+    event = await make_event(title="Winter Light", capacity=sum(quantities.values()))
+    order_id = await pay_with(stripe, REFUND_FAILS, event, **quantities)
+    refund_id = await refund_and_run(order_id, seats_return=True)
+    await jobs.drain_outbox({})
+    before = len(await letters())
+    if sold_on:
+        await hold(event)
+    await fail(stripe, refund_id)
+    for _ in range(3):
+        await refunds.sync(await intent_of(order_id))
+        await jobs.drain_outbox({})
+    new = (await letters())[: -before or None]
+    return event, order_id, refund_id, [(m["subject"], " ".join(m["text"].split()), m["html"]) for m in new]
+
+
+async def test_who_was_told_of_a_refund_is_told_once_that_it_did_not_arrive(letters, stripe):
+    _, order_id, _, written = await after_a_refund_that_fails(letters, stripe, sold_on=False, General=1)
+    ((subject, *parts),) = written
+    number = await db.fetchval("SELECT number FROM ticket")
+    assert subject == "Your refund did not arrive: Winter Light"
+    for part in parts:
+        assert "€24.00 could not be sent back to you" in part
+        assert "still with the organiser, who has been told" in " ".join(part.split())
+        assert "Valid, as before" in part
+        assert number in part
+        assert "Not valid" not in part
+        assert f"{BASE_URL}/orders/{links.order_token(order_id)}" in part
+
+
+async def test_whose_seat_was_sold_on_is_told_that_the_ticket_is_not_valid_and_then_that_it_is(letters, stripe):
+    event, _, refund_id, written = await after_a_refund_that_fails(letters, stripe, sold_on=True, General=1)
+    ((_, *parts),) = written
+    number = await db.fetchval("SELECT number FROM ticket")
+    for part in parts:
+        assert "Not valid" in part
+        assert number in part
+        assert "had gone to somebody else by then" in " ".join(part.split())
+        assert "Valid, as before" not in part
+    await db.execute("UPDATE event SET total_capacity = 2 WHERE id = $1", event.id)
+    await seats.take_back(refund_id, actor=audit.SYSTEM)
+    await jobs.drain_outbox({})
+    letter = (await letters())[0]
+    assert letter["subject"] == "Your ticket is valid again: Winter Light"
+    assert number in letter["text"]
+    assert "Still not valid" not in letter["text"]
+
+
+async def test_a_refund_that_never_left_says_nothing_by_mail(letters, stripe):
+    """Nobody had been told that it comes: Stripe refused it at once."""
+    order_id = await buy(await make_event(), stripe)
+    await stripe.dashboard(await intent_of(order_id), "dispute")
+    await jobs.drain_outbox({})
+    before = len(await letters())
+    await refund(order_id, Everything())
+    await jobs.drain_outbox({})
+    assert await db.fetchval("SELECT status FROM refund") == "FAILED"
+    await jobs.drain_outbox({})
+    assert len(await letters()) == before
+
+
+async def test_tickets_of_a_lost_dispute_are_written_about_and_so_is_their_coming_back(letters, stripe):
+    order_id = await buy(await make_event(title="Winter Light"), stripe)
+    await jobs.drain_outbox({})
+    dispute = await stripe.dashboard(await intent_of(order_id), "dispute")
+    await bank.decide(stripe, dispute["id"], "lose")
+    await disputes.sync(await intent_of(order_id))
+    ids = frozenset(await tickets_of(order_id, valid=True))
+    refund_id = await disputes.make_tickets_invalid(dispute["id"], ids, actor=audit.SYSTEM)
+    await jobs.drain_outbox({})
+    first = (await letters())[0]
+    assert "bank has given you the money" in " ".join(first["text"].split())
+    assert "No longer valid" in first["text"]
+    assert "Nothing is paid back" not in first["text"]
+    await refunds.call_off(refund_id, problem="dispute_won")
+    await jobs.drain_outbox({})
+    second = (await letters())[0]
+    assert second["subject"] == "Your tickets: Winter Light"
+    assert "your order stands" in " ".join(second["text"].split())
+    assert "Valid, as before" in second["text"]
+    assert "€" not in second["text"]

@@ -289,3 +289,17 @@ async def test_a_notice_that_was_given_up_is_taken_up_at_a_person_s_word(purchas
     assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
     entries = await db.fetch("SELECT actor_name, action, subject_kind, subject_id FROM audit_entry")
     assert [tuple(entry) for entry in entries] == [("Mira", "tried again", "notice", "evt_1")], "what is done is done"
+
+
+@pytest.mark.parametrize("spacing", ["", " ", "\n  "])
+async def test_the_secret_of_a_payment_form_is_not_kept(door, spacing):
+    subject = EVENT["data"]["object"] | {"client_secret": 'pi_1_secret_"quoted\\', "description": "client_secret"}
+    raw = json.dumps(EVENT | {"data": {"object": subject}}, indent=2, separators=(",", f":{spacing}")).encode()
+    kept = door.read_notice(raw, signed(raw)).payload
+    assert "pi_1_secret" not in kept
+    assert json.loads(kept) == EVENT | {"data": {"object": subject | {"client_secret": "redacted"}}}
+
+
+async def test_a_notice_without_a_secret_is_kept_to_the_letter(door):
+    raw = body(odd="\ud800 \u0000", data={"object": EVENT["data"]["object"] | {"client_secret": None}})
+    assert door.read_notice(raw, signed(raw)).payload == raw.decode()

@@ -82,14 +82,12 @@ async def test_a_seat_that_is_still_free_is_taken_back_and_the_ticket_admits_aga
     assert json.loads(entry)["seats taken back"] == [number]
 
 
-@EVERY_INSTANT
 async def test_a_seat_that_was_sold_on_is_not_taken_from_its_buyer(stripe):
     event = await make_event(capacity=1)
     order_id, other, _ = await sold_on(stripe, event)
     assert (await validity(order_id), await validity(other), await left(event)) == ("r", "v", 0)
 
 
-@EVERY_INSTANT
 async def test_as_many_tickets_admit_again_as_there_are_seats(stripe):
     event = await make_event(capacity=2)
     order_id, refund_id = await given_back(stripe, event, General=2)
@@ -98,7 +96,6 @@ async def test_as_many_tickets_admit_again_as_there_are_seats(stripe):
     assert (await validity(order_id), await left(event)) == ("vr", 0)
 
 
-@EVERY_INSTANT
 async def test_a_seat_of_the_tickets_own_type_must_be_free(stripe):
     event = await make_event(ticket_type("Early", allocation=1), ticket_type(), capacity=3)
     order_id, refund_id = await given_back(stripe, event, Early=1)
@@ -110,7 +107,6 @@ async def test_a_seat_of_the_tickets_own_type_must_be_free(stripe):
     assert await validity(order_id) == "v"
 
 
-@EVERY_INSTANT
 async def test_a_seat_of_the_event_must_be_free_whatever_the_allocation_says(stripe):
     event = await make_event(ticket_type("Early", allocation=1), ticket_type(), capacity=1)
     order_id, refund_id = await given_back(stripe, event, Early=1)
@@ -119,7 +115,6 @@ async def test_a_seat_of_the_event_must_be_free_whatever_the_allocation_says(str
     assert await validity(order_id) == "r"
 
 
-@EVERY_INSTANT
 async def test_a_hold_past_its_time_is_in_nobodys_way_and_a_live_one_is(stripe):
     event = await make_event(capacity=2)
     order_id, refund_id = await given_back(stripe, event, General=2)
@@ -130,7 +125,6 @@ async def test_a_hold_past_its_time_is_in_nobodys_way_and_a_live_one_is(stripe):
     assert await validity(order_id) == "vr"
 
 
-@EVERY_INSTANT
 async def test_a_type_that_is_no_longer_on_sale_still_has_its_seat(stripe):
     event = await make_event(capacity=1)
     order_id, refund_id = await given_back(stripe, event)
@@ -152,7 +146,6 @@ async def test_what_went_only_with_the_last_of_the_money_takes_its_seat_back_too
     assert await status(rest) == "SUCCEEDED"
 
 
-@EVERY_INSTANT
 async def test_a_refund_made_instead_takes_the_ticket_with_it_and_leaves_its_seat_off_sale(stripe):
     event = await make_event(capacity=1)
     order_id, refund_id = await given_back(stripe, event)
@@ -178,7 +171,6 @@ async def test_the_desk_takes_the_seat_back_when_the_capacity_was_raised(stripe)
     assert await notes("valid_again_mail") == [(refund_id, True)]
 
 
-@EVERY_INSTANT
 async def test_the_desk_takes_the_seat_back_when_another_one_was_returned(stripe):
     event = await make_event(capacity=1)
     order_id, other, refund_id = await sold_on(stripe, event)
@@ -187,7 +179,6 @@ async def test_the_desk_takes_the_seat_back_when_another_one_was_returned(stripe
     assert (await validity(order_id), await validity(other)) == ("v", "r")
 
 
-@EVERY_INSTANT
 async def test_what_is_taken_back_in_two_steps_is_told_twice(stripe):
     event = await make_event(capacity=2)
     order_id, refund_id = await given_back(stripe, event, General=2)
@@ -202,7 +193,6 @@ async def test_what_is_taken_back_in_two_steps_is_told_twice(stripe):
         assert await notes("valid_again_mail") == [(refund_id, False)]
 
 
-@EVERY_INSTANT
 async def test_nobody_comes_in_whose_money_has_gone_back_after_all(stripe):
     event = await make_event(capacity=1)
     order_id, _, refund_id = await sold_on(stripe, event)
@@ -223,7 +213,6 @@ async def test_there_is_nothing_to_take_back_of_a_refund_that_has_not_failed(str
         await seats.take_back(refund_id, actor=ADMIN)
 
 
-@EVERY_INSTANT
 async def test_a_ticket_that_was_taken_back_can_be_refunded_again(stripe):
     event = await make_event(capacity=1)
     order_id, refund_id = await given_back(stripe, event)

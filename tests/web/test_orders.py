@@ -9,6 +9,7 @@ from models import database as db
 from services import audit, checkout, links, refunds, settlement, ticket_codes, tickets
 from services.gateway import ProviderRefund
 from tests.makers import buy, hold, hold_with_buyer, key, make_event, start_paying, ticket_type
+from tests.services.refunding import REFUND_FAILS, fail, intent_of, pay_with, refund_and_run
 from web.tickets import qr
 
 
@@ -186,7 +187,7 @@ async def test_a_refund_is_told_by_amount_date_and_state(browser, order_id):
     [
         (RefundStatus.PENDING, "On its way to your card."),
         (RefundStatus.SUCCEEDED, "Sent to your card."),
-        (RefundStatus.FAILED, "It did not reach your card, and is still with us."),
+        (RefundStatus.FAILED, "It did not reach your card. The money is still with the organiser"),
     ],
 )
 async def test_what_the_bank_says_of_a_refund_stands_on_the_order(browser, order_id, status, words):
@@ -259,3 +260,67 @@ async def test_money_that_came_twice_is_shown_going_back_while_the_order_keeps_i
     assert "€10.00" in text
     assert "<dt>Left</dt>" not in text
     assert "No longer valid" not in text
+
+
+async def test_an_open_page_asks_whether_it_still_says_what_is_true(browser, order_id):
+    page = (await browser.get(page_of(order_id))).text
+    standing = re.search(r'id="standing" name="standing" value="(\w+)"', page)[1]
+    assert f'hx-get="{page_of(order_id)}/now"' in page
+    quiet = await browser.get(f"{page_of(order_id)}/now", params={"standing": standing})
+    assert (quiet.status_code, quiet.text) == (204, "")
+    await give_back(order_id, TheseTickets(await first_tickets(order_id, 1)))
+    told = await browser.get(f"{page_of(order_id)}/now", params={"standing": standing})
+    assert told.status_code == 200
+    assert "1 ticket is no longer valid" in told.text
+    assert 'hx-target="#order"' in told.text
+    assert told.headers["cache-control"] == "no-store"
+    assert (await browser.get("/orders/x/now")).status_code == 404
+
+
+async def failed_refund(stripe, *, sold_on, **quantities):
+    """Returns the order, whose refund the bank has sent back."""
+    event = await make_event(capacity=sum(quantities.values()))
+    order_id = await pay_with(stripe, REFUND_FAILS, event, **quantities)
+    refund_id = await refund_and_run(order_id, seats_return=True)
+    if sold_on:
+        await hold(event)
+    await fail(stripe, refund_id)
+    await refunds.sync(await intent_of(order_id))
+    return order_id
+
+
+async def test_a_refund_that_failed_is_told_with_where_the_money_is_and_that_the_ticket_is_valid(
+    browser, database, stripe
+):
+    text = (await browser.get(page_of(await failed_refund(stripe, sold_on=False, General=1)))).text
+    assert "You’re going" in text
+    assert "A refund did not reach your card" in text
+    assert "€24.00 is still with the organiser, who has been told. Your ticket is valid." in text
+    assert "No longer valid" not in text
+
+
+async def test_a_ticket_whose_seat_was_sold_on_says_so_and_what_happens(browser, database, stripe):
+    text = (await browser.get(page_of(await failed_refund(stripe, sold_on=True, General=1)))).text
+    assert "<title>No seat: Winter Light" in text
+    assert "Your ticket has no seat at the moment" in text
+    assert "€24.00 is still with the organiser, who has been told: you get a seat, or your money" in text
+    assert "refunded" not in text
+    assert "QR code" not in text
+
+
+async def test_one_of_two_tickets_whose_seat_was_sold_on_is_told_apart(browser, database, stripe):
+    text = (await browser.get(page_of(await failed_refund(stripe, sold_on=True, General=2)))).text
+    assert "You’re going" in text
+    assert "1 ticket has no seat at the moment" in text
+    assert text.count("QR code of ticket") == 1
+    assert "No longer valid" not in text
+
+
+async def test_a_refund_that_another_made_needless_is_not_called_failed(browser, order_id, stripe):
+    await give_back(order_id, Everything())
+    await stripe.dashboard(await intent_of(order_id), "refund")
+    for refund in await db.fetch("SELECT id FROM refund"):
+        await refunds.run(refund["id"])
+    text = (await browser.get(page_of(order_id))).text
+    assert "Your order was refunded" in text
+    assert "did not reach your card" not in text

@@ -1,5 +1,6 @@
 """Payments needing attention: the list, and the buttons beside what stands on it."""
 
+import re
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,10 +13,10 @@ from litestar.params import FromPath
 
 from domain.access import Permission
 from domain.attention import NotOnTheList, Subject
-from domain.errors import NothingToRefund
+from domain.errors import NoSeatFree, NothingToRefund, NothingToTakeBack, TicketsNotRefundable
 from models import attention as facts
 from models import database, desk, invariants
-from services import attention, refunds
+from services import attention, disputes, refunds, seats
 from tasks import queue
 from web.admin import access
 from web.admin.attention import in_words
@@ -24,6 +25,7 @@ from web.rendering import is_htmx, redirect
 from web.security import BACKGROUND, QUIET
 
 HERE = "/admin/payments"
+UUID_TEXT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SETTLE = access.requires(Permission.SETTLE_PAYMENTS)
 
 
@@ -88,6 +90,40 @@ class PaymentsDeskController(Controller):
             await refunds.return_seats(refund_id, actor=access.actor(request))
         return redirect(request, _back((await request.form()).get("back"), refund["order_id"]))
 
+    @post("/refunds/{refund_id:uuid}/admission", opt=access.requires(Permission.REFUND))
+    async def take_seats_back(self, request: Request, refund_id: FromPath[UUID]) -> Response[Any]:
+        """One press: a seat that is free makes the ticket of a failed refund valid again."""
+        refund = await desk.refund_with_seats(refund_id)
+        if refund is None:
+            raise NotFoundException
+        try:
+            await seats.take_back(refund_id, actor=access.actor(request))
+        except NothingToTakeBack:
+            pass  # somebody was quicker: the list says so
+        except NoSeatFree:
+            return await _no_seat(request, refund)
+        await queue.ring("drain_outbox")
+        back = _back((await request.form()).get("back"), refund["order_id"])
+        return redirect(request, back) if back != HERE else await _answer(request, f"refund-{refund_id}")
+
+    @get("/dispute/{dispute_id:str}/tickets", opt=access.requires(Permission.REFUND))
+    async def ask_about_tickets(self, request: Request, dispute_id: FromPath[str]) -> Response[Any]:
+        """Nobody comes in with them any more: asked first, on a page of its own."""
+        return await _ask_about_tickets(request, dispute_id)
+
+    @post("/dispute/{dispute_id:str}/tickets", opt=access.requires(Permission.REFUND))
+    async def make_tickets_invalid(self, request: Request, dispute_id: FromPath[str]) -> Response[Any]:
+        form = await request.form()
+        chosen = {UUID(id) for id in form.getall("ticket", []) if UUID_TEXT.fullmatch(str(id))}
+        if not chosen:
+            return await _ask_about_tickets(request, dispute_id, error="Choose at least one ticket.")
+        try:
+            await disputes.make_tickets_invalid(dispute_id, chosen, actor=access.actor(request))
+        except (TicketsNotRefundable, NotOnTheList):
+            return await _ask_about_tickets(request, dispute_id, changed=True)
+        await queue.ring("drain_outbox")
+        return redirect(request, f"{HERE}#dispute-{dispute_id}")
+
     @get("/promises")
     async def check_promises(self, request: Request) -> Response[Any]:
         """Only when somebody asks: it counts every row there is."""
@@ -111,8 +147,9 @@ async def count(request: Request) -> None:
         request.state.counts = {"payments": await facts.count()}
 
 
-async def _list(request: Request, pressed: str | None = None) -> dict[str, Any]:
-    desk = in_words(await facts.look(attention.ANSWERS), pressed=pressed)
+async def _list(request: Request, pressed: str | None = None, said: str | None = None) -> dict[str, Any]:
+    """`said`: what came of the press, where nothing was done that the audit could tell."""
+    desk = in_words(await facts.look(attention.ANSWERS), pressed=pressed, said=said)
     me = access.me(request)
     return {
         "desk": desk,
@@ -133,6 +170,37 @@ async def _unless_gone(doing: Any) -> None:
     """What was settled meanwhile is no mistake of whoever pressed: the list shows it gone."""
     with suppress(NotOnTheList):
         await doing
+
+
+async def _no_seat(request: Request, refund: Any) -> Response[Any]:
+    """409: the last one went to somebody else just now. On the list where it was pressed, or as a page of its own."""
+    if is_htmx(request):
+        values = await _list(request, f"refund-{refund['id']}", "No seat is free any more. Nothing has changed.")
+        return access.fragment(request, "admin/payments/list.swap.html", status_code=409, **values)
+    back = _back((await request.form()).get("back"), refund["order_id"])
+    return access.page(
+        request, "admin/payments/no_seat.html", section="payments", status_code=409, refund=refund, back=back
+    )
+
+
+async def _ask_about_tickets(
+    request: Request, dispute_id: str, *, error: str | None = None, changed: bool = False
+) -> Response[Any]:
+    found = await desk.lost_dispute(dispute_id)
+    if found is None and not changed:
+        raise NotFoundException
+    dispute, tickets = found or (None, [])
+    return access.page(
+        request,
+        "admin/payments/disputed_tickets.html",
+        section="payments",
+        status_code=422 if error else 409 if changed else 200,
+        dispute=dispute,
+        tickets=tickets,
+        error=error,
+        changed=changed,
+        back=HERE,
+    )
 
 
 def _subject(kind: str) -> Subject:

@@ -2,9 +2,9 @@
 
 import hashlib
 from collections.abc import Mapping
-from urllib.parse import urlencode
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar.datastructures import FormMultiDict, MultiDict

@@ -1,4 +1,4 @@
-"""Orders, as far as giving money back needs them: find one, refund it by item, and see what became of that."""
+"""Giving the money of an order back: by item, by amount or all of it, and what became of that."""
 
 from typing import Any
 from uuid import UUID
@@ -16,37 +16,19 @@ from models.desk import Refundable
 from services import refunds
 from tasks import queue
 from web.admin import access, refund_form
+from web.admin.attention.disputes import before_refunding
 from web.admin.refund_form import REASONS, RefundForm
 from web.rendering import redirect
 from web.security import BACKGROUND, QUIET
 from web.words import money
 
-LONGEST_SEARCH = 100
 STATES = {
     "REQUESTED": ("On its way to Stripe", "info"),
     "PENDING": ("With the bank", "info"),
     "SUCCEEDED": ("Sent back", "ok"),
     "FAILED": ("Failed: still with us", "bad"),
 }
-
-
-class OrdersDeskController(Controller):
-    path = "/orders"
-    opt = access.requires(Permission.SEE_ORDERS)
-
-    @get()
-    async def find(self, request: Request, q: FromQuery[str] = "") -> Response[Any]:
-        text = " ".join(q.replace("\0", " ").split())[:LONGEST_SEARCH]
-        found = await desk.find_orders(text)
-        return access.page(
-            request,
-            "admin/refunds/orders.html",
-            section="orders",
-            q=text,
-            orders=found[: desk.SHOWN],
-            more=len(found) > desk.SHOWN,
-            may_refund=access.me(request).may(Permission.REFUND),
-        )
+BY_HAND = ("Given back by hand", "ok")
 
 
 class RefundsDeskController(Controller):
@@ -57,38 +39,52 @@ class RefundsDeskController(Controller):
     async def show(self, request: Request, order_id: FromPath[UUID], made: FromQuery[str] = "") -> Response[Any]:
         found = await _find(order_id)
         new = next((refund for refund in found.refunds if str(refund["id"]) == made), None)
-        return _form(request, found, refund_form.blank(found), made=new)
-
-    @post(status_code=200)
-    async def give_back(self, request: Request, order_id: FromPath[UUID]) -> Response[Any]:
-        """Asked twice: first what exactly will happen, then it happens. The same form pressed twice pays once."""
-        found = await _find(order_id)
-        typed = await request.form()
-        form = refund_form.read(typed, found)
-        if typed.get("step") == "change":
+        form = refund_form.blank(found)
+        if "what" in request.query_params:
+            form = refund_form.read(request.query_params, found)
             form.errors.clear()
-            return _form(request, found, form)
+        return _form(request, found, form, made=new)
+
+    @get("/question")
+    async def ask(self, request: Request, order_id: FromPath[UUID]) -> Response[Any]:
+        """What exactly will happen. Nothing has happened yet, so it may be reloaded, left and come back to."""
+        found = await _find(order_id)
+        form = refund_form.read(request.query_params, found)
         if known := await desk.refund_of_request(form.key):
             return _to_made(request, order_id, known)
         decided = refund_form.decide(form, found)
         if form.errors or decided is None:
             return _form(request, found, form)
-        shown = typed.get("confirmed")
-        if shown != refund_form.fingerprint(decided):
-            return _confirm(request, found, form, decided, changed=bool(shown))
+        return _confirm(request, found, form, decided)
+
+    @post(status_code=200)
+    async def give_back(self, request: Request, order_id: FromPath[UUID]) -> Response[Any]:
+        """What was read happens, and nothing else. The same form pressed twice pays once."""
+        found = await _find(order_id)
+        typed = await request.form()
+        form = refund_form.read(typed, found)
+        if known := await desk.refund_of_request(form.key):
+            return _to_made(request, order_id, known)
+        decided = refund_form.decide(form, found)
+        if form.errors or decided is None:
+            return _form(request, found, form)
+        refund_form.read_why(typed, form)
+        changed = typed.get("confirmed") != refund_form.fingerprint(decided)
+        if form.errors or changed:
+            return _confirm(request, found, form, decided, changed=changed)
         return await _request(request, found, form)
 
-    @post("/summary", opt={BACKGROUND: True, QUIET: True}, status_code=200)
+    @get("/summary", opt={BACKGROUND: True, QUIET: True})
     async def say(self, request: Request, order_id: FromPath[UUID]) -> Response[Any]:
         """What would happen, while it is being chosen."""
         found = await _find(order_id)
-        form = refund_form.read(await request.form(), found)
+        form = refund_form.read(request.query_params, found)
         return access.fragment(request, "admin/refunds/_summary.html", lines=_summary(form, found))
 
     @get("/list", opt={BACKGROUND: True, QUIET: True})
     async def look_again(self, request: Request, order_id: FromPath[UUID]) -> Response[Any]:
         """What became of the refunds, while the page is open."""
-        return access.fragment(request, "admin/refunds/list.swap.html", **_shown(await _find(order_id)))
+        return access.fragment(request, "admin/refunds/list.swap.html", **shown(await _find(order_id)))
 
 
 async def _request(request: Request, found: Refundable, form: RefundForm) -> Response[Any]:
@@ -125,32 +121,35 @@ def _form(request: Request, found: Refundable, form: RefundForm, made: Any = Non
         status_code=422 if form.errors else 200,
         form=form,
         made=made,
-        reasons={reason: REASONS[reason] for reason in DESK_REASONS},
+        warning=before_refunding(found.disputes),
         ready=found.order["status"] == OrderStatus.COMPLETED,
         lines=_summary(form, found),
-        **_shown(found),
+        **shown(found),
     )
 
 
 def _confirm(
-    request: Request, found: Refundable, form: RefundForm, decided: RefundPlan, *, changed: bool
+    request: Request, found: Refundable, form: RefundForm, decided: RefundPlan, *, changed: bool = False
 ) -> Response[Any]:
     return access.page(
         request,
         "admin/refunds/confirm.html",
         section="orders",
-        status_code=409 if changed else 200,
+        status_code=409 if changed else 422 if form.errors else 200,
         form=form,
+        warning=before_refunding(found.disputes),
+        reasons={reason: REASONS[reason] for reason in DESK_REASONS},
+        back=f"/admin/orders/{found.order['id']}/refund?{refund_form.as_query(form)}",
         decided=decided,
         fingerprint=refund_form.fingerprint(decided),
         lines=refund_form.in_words(decided, form, found),
-        reason=REASONS[RefundReason(form.reason)],
         changed=changed,
-        **_shown(found),
+        **shown(found),
     )
 
 
-def _shown(found: Refundable) -> dict[str, Any]:
+def shown(found: Refundable) -> dict[str, Any]:
+    """An order and its refunds, as the refund form and the order's own page show them."""
     return {
         "order": found.order,
         "items": found.items,
@@ -163,15 +162,16 @@ def _shown(found: Refundable) -> dict[str, Any]:
 
 
 def _said(refund: Any) -> dict[str, Any]:
-    state, tone = STATES[refund["status"]]
+    state, tone = BY_HAND if refund["by_hand"] else STATES[refund["status"]]
     title = money(refund["amount"], refund["currency"]) if refund["amount"] else "Tickets cancelled"
     return {
         "row": refund,
         "title": title,
-        "state": state if refund["amount"] else "Done",
+        "state": state if refund["amount"] else "Called off" if refund["status"] == "FAILED" else "Done",
         "tone": tone,
         "reason": REASONS[RefundReason(refund["reason"])],
         "seats_waiting": refund["seats_kept"] if refund["status"] in ("PENDING", "SUCCEEDED") else 0,
+        "shut_out": refund["shut_out"],
     }
 
 

@@ -1,5 +1,7 @@
 """Payments needing attention, as the desk shows them: in words, with what can be done by whom."""
 
+import re
+
 import pytest
 
 from models import database as db
@@ -7,6 +9,8 @@ from services import disputes, notices, refunds, settlement
 from services.gateway import Notice, OutcomeUnknown
 from services.transaction import transaction
 from tests.makers import buy, hold_with_buyer, let_time_pass, make_event, start_paying
+from tests.services import bank
+from tests.services.refunding import REFUND_FAILS, fail, intent_of, pay_with, refund_and_run
 
 HERE = "/admin/payments"
 NOW = f"{HERE}/now"
@@ -215,6 +219,77 @@ async def test_a_refund_from_outside_is_seen_and_its_seats_are_returned_after_a_
     await desk.post(f"{HERE}/refund/{refund_id}/seen?status=SUCCEEDED")
     assert "Seen." in (await desk.get(HERE)).text
     assert 'id="count-payments" hidden' in (await desk.get(HERE)).text
+
+
+async def test_a_seat_that_was_sold_on_is_taken_back_with_one_button(signed_in, stripe, script):
+    event = await make_event(capacity=1)
+    order_id = await pay_with(stripe, REFUND_FAILS, event)
+    refund_id = await refund_and_run(order_id, seats_return=True)
+    await buy(event, stripe)
+    await fail(stripe, refund_id)
+    await refunds.sync(await intent_of(order_id))
+    desk = await signed_in("manager")
+    number = await db.fetchval("SELECT number FROM ticket WHERE order_id = $1", order_id)
+    take_back = f"{HERE}/refunds/{refund_id}/admission"
+    page = (await desk.get(HERE)).text
+    assert f"its seat had been sold on, so it is not valid, although paid for ({number})" in page
+    assert "No seat is free now. When one is, or when you raise the capacity, it can be taken back here." in page
+    assert take_back not in page
+    refused = await desk.post(take_back, headers=script)
+    assert refused.status_code == 409
+    assert "No seat is free any more. Nothing has changed." in refused.text
+    assert (await desk.post(take_back)).status_code == 409
+
+    await db.execute("UPDATE event SET total_capacity = 2 WHERE id = $1", event.id)
+    page = (await desk.get(HERE)).text
+    assert "A seat is free now: take it back." in page
+    assert f'action="{take_back}"' in page
+    assert f'action="{take_back}"' not in (await (await signed_in("readonly")).get(HERE)).text
+    answer = (await desk.post(take_back, headers=script)).text
+    assert "1 ticket is valid again. The buyer is told." in answer
+    assert "No ticket is invalid because of it." in answer
+    assert await db.fetchval("SELECT refund_id FROM ticket WHERE order_id = $1", order_id) is None
+    assert (await desk.post(take_back)).status_code == 303, "pressed again: nothing more"
+
+
+async def test_an_earlier_refund_from_outside_is_reworded_after_a_later_one(signed_in, stripe):
+    order_id = await buy(await make_event(), stripe, General=2)
+    desk = await signed_in("manager")
+    for amount in (1000, 3800):
+        await stripe.dashboard(await reference_of(order_id), "refund", amount=amount)
+        await refunds.sync(await reference_of(order_id))
+        page = (await desk.get(HERE)).text
+        assert ("part of the money is still with us" in page) == (amount == 1000)
+    assert "All of the money has gone back since, and no paid ticket is valid." in page
+
+
+async def test_tickets_of_a_lost_dispute_are_made_invalid_after_a_question(signed_in, stripe):
+    order_id = await buy(await make_event(), stripe, General=2)
+    there = await stripe.dashboard(await reference_of(order_id), "dispute")
+    desk = await signed_in("manager")
+    question = f"{HERE}/dispute/{there['id']}/tickets"
+    await disputes.sync(await reference_of(order_id))
+    assert (await desk.get(question)).status_code == 404, "it is not lost yet"
+    await bank.decide(stripe, there["id"], "lose")
+    await disputes.sync(await reference_of(order_id))
+    page = (await desk.get(HERE)).text
+    assert "The tickets are still valid." in page
+    assert f'href="{question}"' in page
+    asked = (await desk.get(question)).text
+    assert "Make these tickets invalid?" in asked
+    ids = re.findall(r'name="ticket" value="([^"]+)"', asked)
+    none = await desk.post(question, data={"ticket": "nonsense"})
+    assert (none.status_code, "Choose at least one ticket." in none.text) == (422, True)
+    answer = await desk.post(question, data={"ticket": ids[0]})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{HERE}#dispute-{there['id']}")
+    assert "1 of 2 tickets are still valid." in (await desk.get(HERE)).text
+    assert (await desk.post(question, data={"ticket": ids[0]})).status_code == 303, "pressed twice"
+    await desk.post(question, data={"ticket": ids[1]})
+    page = (await desk.get(HERE)).text
+    assert "None of the tickets is valid." in page
+    assert question not in page
+    assert "No ticket is left to make invalid" in (await desk.get(question)).text
+    assert (await (await signed_in("readonly")).get(question)).status_code == 403
 
 
 async def test_what_was_settled_meanwhile_is_no_mistake(signed_in, stripe, script):

@@ -2,14 +2,17 @@
 
 import asyncio
 import re
+from html import unescape
 from uuid import UUID, uuid4
 
 import pytest
 
 from models import database as db
-from services import refunds
+from services import disputes, refunds
 from tasks import jobs
 from tests.makers import buy, checkout, hold_with_buyer, make_event, ticket_type
+from tests.services import bank
+from tests.services.refunding import REFUND_FAILS, fail, intent_of, pay_with, refund_and_run
 
 TICKET = re.compile(r'name="ticket" value="([^"]+)"( disabled| checked)?')
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -30,11 +33,16 @@ def hidden(page: str) -> dict[str, list[str]]:
 async def fill(desk, order_id, **typed):
     """Open the form, fill it in, press Continue."""
     page = (await desk.get(address(order_id))).text
-    return await desk.post(address(order_id), data={**hidden(page), "reason": "REQUESTED", "note": "", **typed})
+    return await desk.get(f"{address(order_id)}/question", params={**_once(hidden(page)), **typed})
 
 
-async def confirm(desk, order_id, question):
-    return await desk.post(address(order_id), data={**hidden(question.text), "step": "confirm"})
+async def confirm(desk, order_id, question, **typed):
+    why = {"reason": "REQUESTED", "note": "", **typed}
+    return await desk.post(address(order_id), data={**hidden(question.text), **why})
+
+
+def _once(found: dict[str, list[str]]) -> dict[str, str]:
+    return {name: values[0] for name, values in found.items()}
 
 
 async def ticket_ids(order_id) -> list[UUID]:
@@ -83,8 +91,8 @@ async def test_a_confirmed_refund_is_made_and_followed_up(signed_in, stripe):
     order_id = await two_kinds(stripe)
     first, *_ = await ticket_ids(order_id)
     desk = await signed_in("manager", name="Mira Novak")
-    question = await fill(desk, order_id, what="tickets", ticket=str(first), reason="GOODWILL", note="Rang at noon")
-    answer = await confirm(desk, order_id, question)
+    question = await fill(desk, order_id, what="tickets", ticket=str(first))
+    answer = await confirm(desk, order_id, question, reason="GOODWILL", note="Rang at noon")
     made = await db.fetchrow("SELECT * FROM refund")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{address(order_id)}?made={made['id']}")
     assert (made["amount"], made["reason"], made["note"], made["seats_return"]) == (
@@ -156,11 +164,12 @@ async def test_the_summary_follows_the_choice_without_making_anything(signed_in,
     order_id = await two_kinds(stripe)
     desk = await signed_in("manager")
     first, *_ = await ticket_ids(order_id)
-    said = await desk.post(
-        f"{address(order_id)}/summary", data={"what": "tickets", "ticket": str(first)}, headers=script
+    said = await desk.get(
+        f"{address(order_id)}/summary", params={"what": "tickets", "ticket": str(first)}, headers=script
     )
     assert "€24.00 goes back to the card of Ana Kovač." in said.text
-    said = await desk.post(f"{address(order_id)}/summary", data={"what": "amount", "amount": "100000"}, headers=script)
+    asked = {"what": "amount", "amount": "100000"}
+    said = await desk.get(f"{address(order_id)}/summary", params=asked, headers=script)
     assert "here stands what exactly will happen" in said.text
     assert await db.fetchval("SELECT count(*) FROM refund") == 0
 
@@ -181,30 +190,53 @@ async def test_the_summary_follows_the_choice_without_making_anything(signed_in,
         ({"what": "amount", "amount": "２４"}, "Write the amount in digits, such as 24.00."),
         ({"what": "amount", "amount": "84.01"}, "€84.00 at most can go back."),
         ({"what": "amount", "amount": "999999999999"}, "€84.00 at most can go back."),
-        ({"what": "all", "reason": "NO_SEATS"}, "Choose why it goes back."),
-        ({"what": "all", "note": "x" * 501}, "Shorten the note to 500 characters; it has 501."),
-        ({"what": "all", "note": "a\0b"}, "Something in this note can’t be kept."),
+        ({"what": "amount", "amount": "$5"}, "Write the amount in digits, such as 24.00."),
         ({"what": "tickets", "ticket": str(uuid4())}, "One of these tickets has been refunded meanwhile."),
     ],
 )
 async def test_what_cannot_be_done_is_said_at_its_field_and_nothing_is_lost(signed_in, stripe, typed, words):
     order_id = await two_kinds(stripe)
-    answer = await fill(await signed_in("manager"), order_id, **{"note": "Rang at noon", **typed})
+    answer = await fill(await signed_in("manager"), order_id, **typed)
     assert answer.status_code == 422
     assert words in answer.text
     assert "<title>Error: Refund" in answer.text
     assert typed.get("amount", "") in answer.text
-    assert f'id="note" name="note" value="{typed.get("note", "Rang at noon")}"' in answer.text
     assert await db.fetchval("SELECT count(*) FROM refund") == 0
+
+
+@pytest.mark.parametrize(
+    ("typed", "words"),
+    [
+        ({"reason": "NO_SEATS", "note": "Rang at noon"}, "Choose why it goes back."),
+        ({"reason": "DISPUTED", "note": "Rang at noon"}, "Choose why it goes back."),
+        ({"note": "x" * 501}, "Shorten the note to 500 characters; it has 501."),
+        ({"note": "a\0b"}, "Something in this note can’t be kept."),
+    ],
+)
+async def test_a_reason_or_note_that_will_not_do_is_said_beside_the_question(signed_in, stripe, typed, words):
+    order_id = await two_kinds(stripe)
+    desk = await signed_in("manager")
+    answer = await confirm(desk, order_id, await fill(desk, order_id, what="all"), **typed)
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert "Send €84.00 back?" in answer.text
+    assert f'id="note" name="note" value="{typed["note"]}"' in answer.text
+    assert await db.fetchval("SELECT count(*) FROM refund") == 0
+    assert (await confirm(desk, order_id, answer)).status_code == 303
+
+
+@pytest.mark.parametrize("typed", ["€5", "5 €", "EUR 5.00", "5,00"])
+async def test_an_amount_may_be_typed_with_the_currency_that_stands_beside_it(signed_in, stripe, typed):
+    order_id = await two_kinds(stripe)
+    question = await fill(await signed_in("manager"), order_id, what="amount", amount=typed)
+    assert "Send €5.00 back?" in question.text
 
 
 async def test_what_was_chosen_is_still_chosen_after_a_mistake(signed_in, stripe):
     order_id = await two_kinds(stripe)
     _, second, third = await ticket_ids(order_id)
     desk = await signed_in("manager")
-    answer = await fill(
-        desk, order_id, what="tickets", ticket=[str(second), str(third)], note="x" * 501, seats_return="1"
-    )
+    answer = await fill(desk, order_id, what="", ticket=[str(second), str(third)], seats_return="1")
     assert [state for _, state in TICKET.findall(answer.text)] == ["", " checked", " checked"]
     assert 'name="seats_return" value="1" checked' in answer.text
 
@@ -213,11 +245,24 @@ async def test_going_back_from_the_question_keeps_everything(signed_in, stripe):
     order_id = await two_kinds(stripe)
     first, *_ = await ticket_ids(order_id)
     desk = await signed_in("manager")
-    question = await fill(desk, order_id, what="tickets", ticket=str(first), note="Rang at noon")
-    form = await desk.post(address(order_id), data={**hidden(question.text), "step": "change"})
+    question = await fill(desk, order_id, what="tickets", ticket=str(first), seats_return="1")
+    back = unescape(re.search(r'href="([^"]+)">Change something', question.text)[1])
+    form = await desk.get(back)
     assert form.status_code == 200
     assert [state for _, state in TICKET.findall(form.text)] == [" checked", "", ""]
-    assert "Rang at noon" in form.text
+    assert 'name="seats_return" value="1" checked' in form.text
+    assert "Error:" not in form.text
+
+
+async def test_back_after_sending_leads_to_what_was_made_not_to_another_refund(signed_in, stripe):
+    """Everything before the sending can be asked for again without sending anything again."""
+    order_id = await two_kinds(stripe)
+    desk = await signed_in("manager")
+    question = await fill(desk, order_id, what="amount", amount="10")
+    made = (await confirm(desk, order_id, question)).headers["location"]
+    back = await desk.get(str(question.url))
+    assert (back.status_code, back.headers["location"]) == (303, made)
+    assert await db.fetchval("SELECT count(*) FROM refund") == 1
 
 
 async def test_after_a_partial_refund_only_the_rest_can_go_back(signed_in, stripe):
@@ -251,8 +296,8 @@ async def test_another_wish_from_the_same_page_is_another_refund(signed_in, stri
     desk = await signed_in("manager")
     page = hidden((await desk.get(address(order_id))).text)
     for amount in ("10", "5"):
-        typed = {**page, "what": "amount", "amount": amount, "reason": "GOODWILL", "note": ""}
-        question = await desk.post(address(order_id), data=typed)
+        typed = {**_once(page), "what": "amount", "amount": amount}
+        question = await desk.get(f"{address(order_id)}/question", params=typed)
         await confirm(desk, order_id, question)
     assert [r["amount"] for r in await db.fetch("SELECT amount FROM refund ORDER BY id")] == [1000, 500]
 
@@ -272,8 +317,11 @@ async def test_what_changed_between_reading_and_pressing_is_asked_again(signed_i
 
 async def test_nothing_is_refunded_without_the_question(signed_in, stripe):
     order_id = await two_kinds(stripe)
-    answer = await fill(await signed_in("manager"), order_id, what="all", confirmed="made up", step="confirm")
-    assert answer.status_code == 409
+    desk = await signed_in("manager")
+    form = hidden((await desk.get(address(order_id))).text)
+    for made_up in ({}, {"confirmed": "made up"}):
+        answer = await desk.post(address(order_id), data={**form, "what": "all", "reason": "GOODWILL", **made_up})
+        assert answer.status_code == 409
     assert await db.fetchval("SELECT count(*) FROM refund") == 0
 
 
@@ -348,3 +396,69 @@ async def test_nobody_refunds_without_signing_in(browser, stripe):
 
 async def test_an_order_that_is_not_there(signed_in):
     assert (await (await signed_in("manager")).get(address(uuid4()))).status_code == 404
+
+
+# ---------------------------------------------------------------- disputes, and seats that were sold on
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ({}, "a dispute is open"),
+        ({"then": "lose"}, "from their bank already"),
+        ({"inquiry": True}, "is asking about €84.00"),
+    ],
+)
+async def test_a_dispute_is_said_on_the_form_and_beside_the_question(signed_in, stripe, how, words):
+    order_id = await two_kinds(stripe)
+    await dispute(stripe, order_id, **how)
+    desk = await signed_in("manager")
+    page = (await desk.get(address(order_id))).text
+    assert words in page
+    assert page.index(words) < page.index("All that is left"), "at the top"
+    assert words in (await fill(desk, order_id, what="all")).text
+
+
+async def test_a_dispute_that_was_won_warns_of_nothing(signed_in, stripe):
+    order_id = await two_kinds(stripe)
+    await dispute(stripe, order_id, then="win")
+    assert "dispute-warning" not in (await (await signed_in("manager")).get(address(order_id))).text
+
+
+async def test_a_seat_that_a_failed_refund_lost_is_taken_back_from_the_order(signed_in, stripe):
+    order_id, refund_id, event = await a_seat_sold_on(stripe)
+    desk = await signed_in("manager")
+    page = (await desk.get(address(order_id))).text
+    assert "1 ticket paid for, without a seat" in page
+    take_back = f"/admin/payments/refunds/{refund_id}/admission"
+    assert f'action="{take_back}"' in page
+    refused = await desk.post(take_back, data={**hidden(page), "back": "order"})
+    assert refused.status_code == 409
+    assert "No seat is free any more" in refused.text
+    await db.execute("UPDATE event SET total_capacity = 2 WHERE id = $1", event.id)
+    answer = await desk.post(take_back, data={**hidden(page), "back": "order"})
+    assert (answer.status_code, answer.headers["location"]) == (303, address(order_id))
+    assert await db.fetchval("SELECT refund_id FROM ticket WHERE order_id = $1", order_id) is None
+    assert "without a seat" not in (await desk.get(address(order_id))).text
+    await desk.post(take_back, data={**hidden(page), "back": "order"})
+    assert await db.fetchval("SELECT sold FROM event") == 2, "pressed again: nothing more"
+
+
+async def dispute(stripe, order_id, *, then: str | None = None, **how) -> str:
+    reference = await db.fetchval("SELECT payment_reference FROM orders WHERE id = $1", order_id)
+    made = await stripe.dashboard(reference, "dispute", **how)
+    if then:
+        await bank.decide(stripe, made["id"], then)
+    await disputes.sync(reference)
+    return made["id"]
+
+
+async def a_seat_sold_on(stripe):
+    """A refund failed when its seat had gone to somebody else. Returns order, refund, event."""
+    event = await make_event(capacity=1)
+    order_id = await pay_with(stripe, REFUND_FAILS, event)
+    refund_id = await refund_and_run(order_id, seats_return=True)
+    await buy(event, stripe)
+    await fail(stripe, refund_id)
+    await refunds.sync(await intent_of(order_id))
+    return order_id, refund_id, event

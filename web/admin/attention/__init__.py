@@ -1,7 +1,7 @@
 """What needs a person, in words: what happened and to whom, what happens by itself and when, what can be done."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -92,12 +92,14 @@ WORDS: dict[Subject, Callable[[Any, Attention], dict[str, Any]]] = {
 }
 
 
-def in_words(found: Attention, *, pressed: str | None = None) -> Desk:
-    """`pressed`: the item whose button was pressed just now, as `subject-id`."""
+def in_words(found: Attention, *, pressed: str | None = None, said: str | None = None) -> Desk:
+    """`pressed`: the item whose button was pressed just now, as `subject-id`; `said`: its answer, if no deed has it."""
     deeds = {f"{deed.subject}-{deed.subject_id}": deed for deed in found.deeds}
     groups, listed = [], set()
     for subject, heading in GROUPS:
         items = [_item(subject, row, found, deeds, pressed) for row in found.rows[subject]]
+        if said:
+            items = [replace(item, answer=said, answered_by="") if item.id == pressed else item for item in items]
         listed |= {item.id for item in items}
         if items:
             groups.append(Group(subject, heading, found.totals[subject], items))

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from domain.attention import Subject
 from models.attention import Deed
-from services import attention
+from services import attention, seats
 from web import words
 from web.admin.attention.disputes import DISPUTE_STATES
 from web.admin.durations import ago
@@ -41,6 +41,9 @@ def answer_of(deed: Deed) -> str:
         case attention.RETURNED:
             count = int(deed.after.get("tickets", 0))
             return f"{words.plural(count, 'seat')} {'is' if count == 1 else 'are'} on sale again."
+        case seats.TAKEN_BACK:
+            count = int(deed.after.get("tickets", 0))
+            return f"{words.plural(count, 'ticket')} {'is' if count == 1 else 'are'} valid again. The buyer is told."
     problem, status = deed.after.get("problem"), str(deed.after.get("status"))
     if problem:
         return PROBLEMS.get(problem, f"Stripe refuses the question ({problem}). Nothing has changed.")

@@ -14,8 +14,11 @@ NOTES = {
     "complete": "Making the tickets",
     "refund": "Telling Stripe of a refund",
     "confirmation_mail": "Sending the tickets by email",
+    "confirmation_again_mail": "Sending the tickets by email once more",
     "not_charged_mail": "The email that nothing was charged",
     "refund_mail": "The email about a refund",
+    "refund_failed_mail": "The email that a refund did not arrive",
+    "valid_again_mail": "The email that a ticket is valid again",
 }
 
 
