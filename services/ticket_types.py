@@ -3,11 +3,14 @@
 Buyers who hold keep what they hold, at the price that they hold it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+
 from domain import allocations
+from domain import ticket_types as rules
 from domain.errors import EventNotFound, LastTypeOnSale, Overtaken, TicketTypeInUse
 from domain.events import EventStatus
 from models import database, stock
@@ -20,30 +23,38 @@ from services.transaction import transaction
 FIELDS = frozenset(
     "name description price allocation is_enabled sales_start sales_end min_per_order max_per_order".split()
 )
+DEFAULTS = {"sales_start": None, "sales_end": None, "min_per_order": 1, "max_per_order": 10}
 
 WRITE = """
-    INSERT INTO ticket_type (id, event_id, name, description, price, allocation, position)
-    SELECT $1, $2, $3, $4, $5, $6, coalesce(max(position) + 1, 0) FROM ticket_type WHERE event_id = $2
+    INSERT INTO ticket_type (id, event_id, position, {columns})
+    SELECT $2, $1, coalesce(max(position) + 1, 0), {values} FROM ticket_type WHERE event_id = $1
 """
 
-MOVE = """
+NUMBER = """
     UPDATE ticket_type AS t SET position = n.position - 1
     FROM unnest($2::uuid[]) WITH ORDINALITY AS n (id, position) WHERE t.id = n.id AND t.event_id = $1
 """
 
 
-async def add(event_id: UUID, *, name: str, description: str, price: int, allocation: int | None, actor: Actor) -> UUID:
-    """A new type, last in the list and on sale. Price in minor units. Returns the type.
+async def add(
+    event_id: UUID, *, name: str, price: int, type_id: UUID | None = None, actor: Actor, **others: Any
+) -> UUID:
+    """A new type, last in the list and on sale. Price in minor units; `others` are the rest of FIELDS. Returns it.
 
-    Raises EventNotFound, AllocationsExceedCapacity.
+    `type_id` is made by the form: the same form sent twice adds one type. Raises EventNotFound,
+    AllocationsExceedCapacity, SalesEndBeforeStart, MinimumAboveMaximum.
     """
-    type_id = new_id()
+    type_id = type_id or new_id()
+    fields = {"name": name, "price": price, **others}
+    assert fields.keys() <= FIELDS, "not every column is a field of the form"
     async with transaction():
         shelf = await _lock(event_id)
-        _check_sum(shelf, {type_id: allocation})
-        await database.execute(WRITE, type_id, event_id, name, description, price, allocation)
-        after = {"name": name, "price": price, "allocation": allocation, "event": event_id}
-        await audit.write(actor, "ticket type added", "ticket_type", type_id, after=after)
+        if type_id in shelf.stock.types:
+            return type_id
+        _check_row(DEFAULTS | fields)
+        _check_sum(shelf, {type_id: fields.get("allocation")})
+        await _write(event_id, type_id, fields)
+        await audit.write(actor, "ticket type added", "ticket_type", type_id, after={**fields, "event": event_id})
     live.announce(event_id)
     return type_id
 
@@ -51,25 +62,21 @@ async def add(event_id: UUID, *, name: str, description: str, price: int, alloca
 async def change(event_id: UUID, type_id: UUID, fields: Mapping[str, tuple[Any, Any]], *, actor: Actor) -> None:
     """Set fields of a type: name → (as it was read, as it shall be). All of them or none.
 
-    Raises EventNotFound, Overtaken, CapacityTooSmall, AllocationsExceedCapacity, LastTypeOnSale.
+    Raises EventNotFound, Overtaken (`theirs`: field → what it says now), CapacityTooSmall, AllocationsExceedCapacity,
+    LastTypeOnSale, SalesEndBeforeStart, MinimumAboveMaximum.
     """
     assert fields.keys() <= FIELDS, "not every column is a field of the form"
     async with transaction():
         shelf = await _lock(event_id)
         row = await _row(event_id, type_id)
-        changed = {}
-        for name, (was, to) in fields.items():
-            if row[name] == to:
-                continue
-            if row[name] != was:
-                raise Overtaken(row[name])
-            changed[name] = to
+        changed = _changed(row, fields)
         if not changed:
             return
         if changed.get("is_enabled") is False:
             _keep_one_on_sale(shelf, type_id)
         if "allocation" in changed:
             await _check_allocation(shelf, type_id, changed["allocation"])
+        _check_row({**row, **changed})
         columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(changed, 2))
         await database.execute(f"UPDATE ticket_type SET {columns} WHERE id = $1", type_id, *changed.values())
         before = {name: row[name] for name in changed}
@@ -77,17 +84,22 @@ async def change(event_id: UUID, type_id: UUID, fields: Mapping[str, tuple[Any, 
     live.announce(event_id)
 
 
-async def move(event_id: UUID, order: Sequence[UUID], *, actor: Actor) -> None:
-    """Show the types in this order. Raises EventNotFound; Overtaken when a type has come or gone meanwhile."""
+async def move(event_id: UUID, type_id: UUID, *, by: int, actor: Actor) -> None:
+    """Show a type that many places further down, or up when negative; at the end of the list it stays there.
+
+    Two admins who move at once both move: each from where the type stands by then. Raises EventNotFound.
+    """
     async with transaction():
         shelf = await _lock(event_id)
-        now = list(shelf.stock.types)
-        if set(now) != set(order) or len(now) != len(order):
-            raise Overtaken(now)
-        if now == list(order):
+        before = list(shelf.stock.types)
+        if type_id not in before:
+            raise EventNotFound
+        after = [each for each in before if each != type_id]
+        after.insert(max(0, before.index(type_id) + by), type_id)
+        if after == before:
             return
-        await database.execute(MOVE, event_id, list(order))
-        await audit.write(actor, "ticket types moved", "event", event_id, {"order": now}, {"order": list(order)})
+        await database.execute(NUMBER, event_id, after)
+        await audit.write(actor, "ticket types moved", "event", event_id, {"order": before}, {"order": after})
     live.announce(event_id)
 
 
@@ -117,6 +129,33 @@ async def _row(event_id: UUID, type_id: UUID) -> Any:
     if row is None:
         raise EventNotFound
     return row
+
+
+async def _write(event_id: UUID, type_id: UUID, fields: Mapping[str, Any]) -> None:
+    values = ", ".join(f"${number}" for number, _ in enumerate(fields, 3))
+    try:
+        await database.execute(
+            WRITE.format(columns=", ".join(fields), values=values), event_id, type_id, *fields.values()
+        )
+    except asyncpg.UniqueViolationError as taken:  # the id of another event's type: nobody's form made that
+        raise EventNotFound from taken
+
+
+def _changed(row: Any, fields: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
+    """What there is to do. Two who mean the same do not quarrel, nor do two fields."""
+    overtaken = {name: row[name] for name, (was, to) in fields.items() if row[name] not in (was, to)}
+    if overtaken:
+        raise Overtaken(overtaken)
+    return {name: to for name, (_, to) in fields.items() if row[name] != to}
+
+
+def _check_row(row: Mapping[str, Any]) -> None:
+    rules.check(
+        sales_start=row["sales_start"],
+        sales_end=row["sales_end"],
+        min_per_order=row["min_per_order"],
+        max_per_order=row["max_per_order"],
+    )
 
 
 def _keep_one_on_sale(shelf: Shelf, without: UUID) -> None:

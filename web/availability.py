@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from domain.events import EventStatus, Sale, is_over, sale_of
+from domain import standing
+from domain.events import EventStatus, Sale, is_over
 from domain.inventory import (
     EventStock,
     Level,
@@ -140,26 +141,12 @@ def listed(stock: EventStock) -> list[TypeStock]:
 
 
 def sale(shelf: Shelf, ticket_type: TypeStock) -> Sale:
-    stock = shelf.stock
-    return sale_of(
-        is_enabled=ticket_type.is_enabled,
-        sales_start=ticket_type.sales_start,
-        sales_end=ticket_type.sales_end,
-        over=is_over(start_date=stock.start_date, end_date=stock.end_date, now=shelf.now),
-        now=shelf.now,
-    )
+    return standing.sale(shelf.stock, ticket_type, now=shelf.now)
 
 
 def type_pill(shelf: Shelf, ticket_type: TypeStock, timezone: str) -> Pill:
-    stock = shelf.stock
-    left = available_to_customer(stock, ticket_type)
-    their_sale = sale(shelf, ticket_type)
-    kind = level(
-        available=left,
-        would_return=_would_return(stock, ticket_type),
-        capacity=stock.capacity if ticket_type.allocation is None else ticket_type.allocation,
-        sale=their_sale,
-    )
+    left = available_to_customer(shelf.stock, ticket_type)
+    kind = standing.level_of_type(shelf.stock, ticket_type, now=shelf.now)
     return Pill(kind, _words(kind, left, timezone, ticket_type.sales_start, returns_at(shelf, ticket_type)), left)
 
 
@@ -173,7 +160,7 @@ def event_pill(shelf: Shelf, timezone: str, *, exactly: bool = False) -> Pill:
     if not on_sale:
         return _pill_off_sale(shelf, types, timezone)
     left = available_in_all(stock, on_sale)
-    would_return = min(stock.capacity - stock.sold, sum(_would_return(stock, t) for t in on_sale))
+    would_return = min(stock.capacity - stock.sold, sum(standing.would_return(stock, t) for t in on_sale))
     kind = level(available=left, would_return=would_return, capacity=stock.capacity, sale=Sale.OPEN)
     times = [moment for t in on_sale if (moment := returns_at(shelf, t))]
     if exactly and left:
@@ -215,14 +202,6 @@ def changes_in(shelf: Shelf) -> float | None:
 def prices(stock: EventStock) -> list[int]:
     """What the tickets cost, lowest first."""
     return sorted({t.price for t in listed(stock)})
-
-
-def _would_return(stock: EventStock, ticket_type: TypeStock) -> int:
-    """What would be available if every hold lapsed."""
-    of_event = stock.capacity - stock.sold
-    if ticket_type.allocation is None:
-        return of_event
-    return min(of_event, ticket_type.allocation - ticket_type.sold)
 
 
 def _pill_off_sale(shelf: Shelf, types: list[TypeStock], timezone: str) -> Pill:

@@ -126,9 +126,9 @@ async def _render_shared(slug_and_theme: tuple[str, str | None]) -> str:
     slug, theme = slug_and_theme
     event = await _published(slug)
     shelf = await _shelf(event["id"])
-    parts = _shown(event, shelf, None, None)
+    parts = shown(event, shelf, None, None)
     return rendering.render(
-        "events/show.html", theme=theme, nav=None, request_key=ITS_KEY, **parts, **_about(event, shelf, parts["a"])
+        "events/show.html", theme=theme, nav=None, request_key=ITS_KEY, **parts, **about(event, shelf, parts["a"])
     )
 
 
@@ -196,11 +196,11 @@ async def _page(
         headers={**SHARED, **caching, **(headers or {})},
         request_key=key or forms.new_request_key(),
         **parts,
-        **_about(event, shelf, parts["a"]),
+        **about(event, shelf, parts["a"]),
     )
 
 
-def _about(event: Mapping[str, Any], shelf: Shelf, shown: Availability) -> dict[str, Any]:
+def about(event: Mapping[str, Any], shelf: Shelf, shown: Availability) -> dict[str, Any]:
     """What does not change while the page is open."""
     start, timezone = event["start_date"], event["timezone"]
     return {
@@ -222,10 +222,10 @@ async def _parts(
     request: Request, event: Mapping[str, Any], shelf: Shelf, said: Answers | None = None
 ) -> dict[str, Any]:
     """What changes while the page is open."""
-    return _shown(event, shelf, said, await own_hold.own_hold(request, event["id"]))
+    return shown(event, shelf, said, await own_hold.own_hold(request, event["id"]))
 
 
-def _shown(event: Mapping[str, Any], shelf: Shelf, said: Answers | None, own: OwnHold | None) -> dict[str, Any]:
+def shown(event: Mapping[str, Any], shelf: Shelf, said: Answers | None, own: OwnHold | None) -> dict[str, Any]:
     return {"a": availability(event, shelf, said), "timezone": event["timezone"], **own_hold.shown(own)}
 
 

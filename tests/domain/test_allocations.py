@@ -44,6 +44,17 @@ def test_ac_t3_an_allocation_below_what_its_type_has_promised_is_refused_with_th
     assert refused.value.smallest == 7
 
 
+def test_both_at_once_the_smallest_that_would_do_is_enough_for_both():
+    with pytest.raises(CapacityTooSmall) as refused:
+        allocations.check(capacity=5, promised=12, allocations=[20, None])
+    assert refused.value.smallest == 20
+
+
+@pytest.mark.parametrize(("others", "free"), [([], 60), ([20, None], 40), ([60], 0), ([61], 0)])
+def test_ac_t4_what_the_others_leave_is_free_to_allocate(others, free):
+    assert allocations.free_to_allocate(capacity=60, others=others) == free
+
+
 @given(st.integers(0, 50), st.integers(0, 50), st.lists(st.none() | st.integers(0, 30), max_size=4))
 def test_ac_t4_what_is_accepted_is_exactly_what_the_rule_allows(capacity, promised, given):
     allowed = promised <= capacity and sum(a or 0 for a in given) <= capacity

@@ -1,6 +1,7 @@
 """Ticket types at the desk: rows that are added, edited, moved and taken off sale (AC T2–T5)."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
 
@@ -13,11 +14,12 @@ from domain.errors import (
     TicketTypeInUse,
     TicketTypeNotOnSale,
 )
+from domain.ticket_types import MinimumAboveMaximum, SalesEndBeforeStart
 from models import database as db
 from models.ids import new_id
-from services import ticket_types
+from services import settlement, ticket_types
 from services.audit import Actor
-from tests.makers import hold, let_time_run_out, make_event, ticket_type
+from tests.makers import hold, hold_with_buyer, let_time_run_out, make_event, start_paying, ticket_type
 
 pytestmark = pytest.mark.usefixtures("database")
 ANA = Actor(new_id(), "Ana")
@@ -92,16 +94,74 @@ async def test_two_admins_at_once_are_told_and_lose_nothing():
     await change(event, "General", price=(2400, 2500))
     with pytest.raises(Overtaken) as told:
         await change(event, "General", price=(2400, 2600))
-    assert told.value.theirs == 2500
+    assert told.value.theirs == {"price": 2500}
+    await change(event, "General", price=(2400, 2500))  # both meant the same
+    await change(event, "General", name=("General", "Regular"))  # another field is no quarrel
 
 
-async def test_types_are_shown_in_the_order_that_was_chosen():
+async def test_types_are_moved_one_place_at_a_time_and_stay_at_the_end():
     event = await make_event(ticket_type("A"), ticket_type("B"), ticket_type("C"))
-    ids = event.types
-    await ticket_types.move(event.id, [ids["C"], ids["A"], ids["B"]], actor=ANA)
-    assert await names(event) == ["C", "A", "B"]
-    with pytest.raises(Overtaken):
-        await ticket_types.move(event.id, [ids["C"], ids["A"]], actor=ANA)
+    await ticket_types.move(event.id, event.types["C"], by=-1, actor=ANA)
+    assert await names(event) == ["A", "C", "B"]
+    await ticket_types.move(event.id, event.types["B"], by=+1, actor=ANA)
+    await ticket_types.move(event.id, event.types["A"], by=-1, actor=ANA)
+    assert await names(event) == ["A", "C", "B"]
+    with pytest.raises(EventNotFound):
+        await ticket_types.move(event.id, new_id(), by=1, actor=ANA)
+
+
+async def test_two_admins_who_move_at_once_both_move():
+    event = await make_event(ticket_type("A"), ticket_type("B"), ticket_type("C"), ticket_type("D"))
+    await asyncio.gather(
+        ticket_types.move(event.id, event.types["A"], by=+1, actor=ANA),
+        ticket_types.move(event.id, event.types["D"], by=-1, actor=ANA),
+    )
+    assert await names(event) == ["B", "A", "D", "C"]
+
+
+async def test_t2_the_same_form_sent_twice_adds_one_type():
+    event, type_id = await make_event(), new_id()
+    for _ in range(2):
+        assert await add(event, "Early Bird", type_id=type_id) == type_id
+    assert await names(event) == ["General", "Early Bird"]
+    with pytest.raises(EventNotFound):
+        await add(await make_event(), "Early Bird", type_id=type_id)
+
+
+async def test_halves_set_by_two_admins_still_fit_together():
+    start = datetime(2027, 1, 1, tzinfo=UTC)
+    event = await make_event(ticket_type(sales_start=start, min_per_order=4))
+    with pytest.raises(SalesEndBeforeStart):
+        await change(event, "General", sales_end=(None, start))
+    with pytest.raises(MinimumAboveMaximum):
+        await change(event, "General", max_per_order=(10, 3))
+    with pytest.raises(SalesEndBeforeStart):
+        await add(event, "Late", sales_start=start, sales_end=start)
+
+
+async def test_t2_a_type_switched_off_while_somebody_holds_it_may_still_be_paid(stripe):
+    event = await make_event(ticket_type(), ticket_type("Late"))
+    checkout_id = await hold_with_buyer(event)
+    await change(event, "General", is_enabled=(True, False))
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)
+    assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
+    with pytest.raises(TicketTypeNotOnSale):
+        await hold(event)
+
+
+async def test_every_change_is_written_down_with_its_author():
+    event = await make_event(ticket_type("A"), ticket_type("B"))
+    await change(event, "A", price=(2400, 2500))
+    await ticket_types.move(event.id, event.types["A"], by=1, actor=ANA)
+    await ticket_types.remove(event.id, event.types["A"], actor=ANA)
+    written = await db.fetch("SELECT actor_name, action FROM audit_entry ORDER BY id")
+    assert [tuple(entry) for entry in written] == [
+        ("Ana", "ticket type changed"),
+        ("Ana", "ticket types moved"),
+        ("Ana", "ticket type removed"),
+    ]
 
 
 async def test_1_4_a_published_event_keeps_one_type_on_sale():

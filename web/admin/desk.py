@@ -7,12 +7,16 @@ from web.admin import access, navigation, payments
 from web.admin.account import AccountController
 from web.admin.admins import AdminsController
 from web.admin.audit import AuditController
+from web.admin.capacity import CapacityController
 from web.admin.cover import CoverController
 from web.admin.enrolment import SecondFactorController
 from web.admin.live_desk import LiveDeskController
 from web.admin.payments import PaymentsDeskController
+from web.admin.preview import PreviewController
+from web.admin.publication import PublicationController
 from web.admin.refunds import OrdersDeskController, RefundsDeskController
 from web.admin.sign_in import SignInController
+from web.admin.tickets import TicketsController
 from web.admin.today import TodayController
 from web.rendering import redirect
 from web.security import PERSONAL
@@ -34,6 +38,10 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     AccountController,
     SecondFactorController,
     AdminsController,
+    CapacityController,
+    TicketsController,
+    PublicationController,
+    PreviewController,
     TodayController,
     LiveDeskController,
 ]
