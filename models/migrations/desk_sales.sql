@@ -19,6 +19,9 @@ ALTER TABLE refund ADD CONSTRAINT refund_reference_once_made
 ALTER TABLE refund ADD CONSTRAINT refund_by_hand_is_done
     CHECK (NOT by_hand OR (status = 'SUCCEEDED' AND reference IS NULL));
 
+-- An order's page says what the provider told about it.
+CREATE INDEX payment_notice_of_payment ON payment_notice (reference, created_at);
+
 -- Somebody at the desk has the tickets of an order sent again: one mail per request.
 CREATE TABLE mail_request (
     id uuid PRIMARY KEY,

@@ -1,6 +1,7 @@
 """Selling at the desk: out of the same stock, exactly once, never a ticket without somebody who answers for it."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 from uuid import UUID, uuid4
@@ -16,6 +17,7 @@ from domain.errors import (
     QuantityOutOfBounds,
     RequestKeyReused,
     TicketTypeNotOnSale,
+    TooBusy,
 )
 from domain.refunds import Everything, Money, RefundReason
 from models import database as db
@@ -169,9 +171,16 @@ async def test_buyers_have_no_share_in_what_the_desk_may():
 # ---------------------------------------------------------------- once
 
 
+async def press(event, request_key):
+    """As the page says: very busy, press again."""
+    while True:
+        with suppress(TooBusy):
+            return await sell(event, request_key=request_key)
+
+
 async def test_a_button_pressed_twice_sells_once():
     event, request_key = await make_event(), key()
-    made = await asyncio.gather(*(sell(event, request_key=request_key) for _ in range(3)))
+    made = await asyncio.gather(*(press(event, request_key) for _ in range(3)))
     assert len(set(made)) == 1
     assert await left(event) == 29
     assert await db.fetchval("SELECT count(*) FROM audit_entry WHERE action = 'sold at the desk'") == 1
@@ -314,7 +323,7 @@ async def test_money_that_was_taken_by_hand_is_given_back_by_hand_and_stripe_hea
     await jobs.drain_outbox({})
     assert await db.fetchval("SELECT sum(amount) FROM refund") == 4800
     assert await left(event) == 30
-    assert (await stripe.state())["intents"] == {} or not (await stripe.state())["intents"]
+    assert not (await stripe.state())["intents"]
 
 
 async def test_cancelling_a_gift_moves_no_money(stripe):
@@ -330,7 +339,7 @@ async def test_stripe_is_never_asked_about_what_it_did_not_take(stripe):
     order_id = await sell(event)
     await refund(order_id, Money(1000))
     reference = await db.fetchval("SELECT reference FROM payment")
-    await stripe.fault(op="*", mode="error", status=500, times=50)
+    await stripe.fault(op="*", mode="drop_before", times=50)
     await settlement.settle(reference)
     await refunds.sync(reference)
     await let_time_pass(hours=2)

@@ -7,14 +7,21 @@ from web.admin import access, navigation, payments
 from web.admin.account import AccountController
 from web.admin.admins import AdminsController
 from web.admin.audit import AuditController
+from web.admin.box_office import BoxOfficeController
 from web.admin.capacity import CapacityController
 from web.admin.cover import CoverController
+from web.admin.details import DetailsController
 from web.admin.enrolment import SecondFactorController
+from web.admin.event_orders import EventOrdersController
+from web.admin.events import EventsDeskController
+from web.admin.export import ExportController
 from web.admin.live_desk import LiveDeskController
+from web.admin.order import OrderDeskController
+from web.admin.orders import OrdersController
 from web.admin.payments import PaymentsDeskController
 from web.admin.preview import PreviewController
 from web.admin.publication import PublicationController
-from web.admin.refunds import OrdersDeskController, RefundsDeskController
+from web.admin.refunds import RefundsDeskController
 from web.admin.sign_in import SignInController
 from web.admin.tickets import TicketsController
 from web.admin.today import TodayController
@@ -29,8 +36,14 @@ def home(request: Request) -> Response[None]:
 
 CONTROLLERS: list[ControllerRouterHandler] = [
     home,
+    EventsDeskController,
+    DetailsController,
     PaymentsDeskController,
-    OrdersDeskController,
+    OrdersController,
+    OrderDeskController,
+    EventOrdersController,
+    BoxOfficeController,
+    ExportController,
     RefundsDeskController,
     SignInController,
     AuditController,
