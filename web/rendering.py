@@ -79,6 +79,7 @@ def _environment() -> Environment:
         clock=words.clock,
         zone_name=words.zone_name,
         iso=words.iso,
+        paid_by=words.paid_by,
         markdown=words.markdown,
     )
     return env
