@@ -41,4 +41,37 @@
   on("htmx:response:error", (event) => {
     if (event.target.matches?.("#live, #poll")) shutOut(event.detail.ctx?.response?.status);
   });
+
+  /* ---- orders that arrive while their list is open ----
+     They may join it only while nobody points at it, stands in it or has scrolled into it. */
+
+  on("htmx:config:request", (event) => {
+    const { sourceElement, request } = event.detail.ctx, list = document.querySelector("#rows");
+    if (!sourceElement.matches?.("#bell, #poll") || !list || !document.querySelector("#seen")) return;
+    if (!list.matches(":hover, :active, :focus-within") && scrollY < 40) request.body.set("still", "1");
+  });
+
+  /* ---- fields that are saved when they are left ---- */
+
+  const LARGEST_LAST_WORD = 60000; /* a browser sends no more than 64 KB after its page is gone */
+
+  /* A request that waited for the one before it carries what that one has made of the field. And what is typed last
+     reaches us although the page is being left. */
+  on("htmx:before:request", (event) => {
+    const { sourceElement, request } = event.detail.ctx;
+    if (!sourceElement.matches?.("form[data-in-place]")) return;
+    if (sourceElement.elements.was) request.body.set("was", sourceElement.elements.was.value);
+    request.keepalive = request.body.toString().length < LARGEST_LAST_WORD;
+  });
+  on("input", (event) => {
+    const form = event.target.closest("form[data-in-place]");
+    form?.querySelector("[role=status]")?.replaceChildren();
+  });
+
+  /* The first event of all: the zone of whoever makes it is a better guess than none. */
+  function guessZone() {
+    const field = document.querySelector("[data-guess-zone]"), zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    if (field && [...field.list.options].some((option) => option.value === zone)) field.value = zone;
+  }
+  document.readyState === "loading" ? on("DOMContentLoaded", guessZone) : guessZone();
 })();
