@@ -8,6 +8,7 @@ import pytest
 from piccolo.columns import JSON, JSONB, UUID, BigInt, Boolean, Bytea, ForeignKey, Integer, Text, Timestamptz
 
 from models import database as db
+from models.order import Words
 from models.piccolo_app import APP_CONFIG
 from tests.conftest import migrate
 
@@ -22,6 +23,7 @@ SQL_TYPES = {
     Timestamptz: "timestamp with time zone",
     JSON: "json",
     JSONB: "jsonb",
+    Words: "tsvector",
 }
 FOLDER = Path(APP_CONFIG.migrations_folder_path)
 MIGRATIONS = list(FOLDER.glob("foyer_*.py"))
