@@ -17,6 +17,8 @@ I3_AMOUNT = "I3 an order is for what was paid"
 I4_GOES_BACK = "I4 money that became no order goes back, all of it"
 I4_TOO_MUCH = "I4 never more goes back than was taken"
 I4_ON_LIST = "I4 a refund that was asked for is on the worker's list"
+I3_WORD = "I3 what no provider took has somebody who says so"
+I4_BY_HAND = "I4 by hand goes back what was taken by hand, and nothing else"
 I13_NOBODY = "I13 an order whose money went back admits nobody"
 I13_TICKET = "I13 a ticket is invalid only while its money has gone, or goes, back"
 I13_SWEPT = "I13 a ticket that went with the last of the money is invalid only while all of it has gone"
@@ -63,6 +65,14 @@ PLANTED = {
     ),
     "money taken, no order, and nothing on its way back": (REFUNDED_WITHOUT_ORDER, {I4_GOES_BACK, I5, I9}),
     "a refund of more than was taken": (REFUND.format(amount="p.captured + 1", status="SUCCEEDED"), {I4_TOO_MUCH}),
+    "money that no provider took, and nobody who says that it was paid": (
+        "UPDATE payment SET provider = 'manual', method = 'cash'; UPDATE orders SET payment_provider = 'manual'",
+        {I3_WORD},
+    ),
+    "money that Stripe has taken, given back by hand": (
+        REFUND.format(amount=1, status="SUCCEEDED") + "; UPDATE refund SET reference = NULL, by_hand = true",
+        {I4_BY_HAND},
+    ),
     "a refund that nobody will run": (REFUND.format(amount=1, status="REQUESTED"), {I4_ON_LIST}),
     "an order refunded whole whose tickets still admit": (
         REFUND.format(amount="p.captured", status="PENDING"),

@@ -5,9 +5,10 @@ import asyncio
 import httpx
 import pytest
 
+from domain.desk_sales import DeskSale, Method
 from domain.refunds import Everything, Money, RefundReason, TheseTickets
 from models import database as db
-from services import audit, checkout, disputes, links, mail, refunds, seats, settlement, tickets
+from services import audit, checkout, desk_sales, disputes, links, mail, orders, refunds, seats, settlement, tickets
 from services.gateway import OutcomeUnknown
 from tasks import jobs
 from tests.conftest import run_stripe_sandbox
@@ -338,3 +339,44 @@ async def test_tickets_of_a_lost_dispute_are_written_about_and_so_is_their_comin
     assert "your order stands" in " ".join(second["text"].split())
     assert "Valid, as before" in second["text"]
     assert "€" not in second["text"]
+
+
+async def test_tickets_sent_again_are_another_mail_to_the_address_as_it_is_now(letters, stripe):
+    order_id = await buy(await make_event(), stripe)
+    await jobs.drain_outbox({})
+    mira = audit.Actor(order_id, "Mira Novak")
+    await orders.send_again(order_id, request_key=key(), actor=mira)
+    fields = {"buyer_email": ("ana@example.org", "ana@example.com")}
+    await orders.correct_buyer(order_id, fields, holders_too=False, actor=mira)
+    await jobs.drain_outbox({})
+    again, first = await letters()
+    assert (again["to"], first["to"]) == (["ana@example.com"], ["ana@example.org"])
+    assert again["subject"] == first["subject"]
+    for part in ("text", "html"):
+        assert f"{BASE_URL}/orders/{links.order_token(order_id)}" in again[part]
+
+
+@pytest.mark.parametrize(
+    ("method", "words"), [(Method.CASH, "paid in cash"), (None, "with the organiser’s compliments")]
+)
+async def test_an_order_from_the_desk_says_how_it_was_paid(letters, database, method, words):
+    event = await make_event()
+    sale = DeskSale(event.wish(General=1), buyer_name="Ana", buyer_email="ana@example.org", method=method)
+    await desk_sales.sell(event.id, sale, request_key=key(), actor=audit.Actor(event.id, "Mira"))
+    _, *parts = await one_letter(letters)
+    for part in parts:
+        assert words in part.lower()
+
+
+async def test_money_given_back_by_hand_is_not_said_to_go_to_a_card(letters, stripe):
+    event = await make_event()
+    sale = DeskSale(event.wish(General=1), buyer_name="Ana", buyer_email="ana@example.org", method=Method.CASH)
+    order_id = await desk_sales.sell(event.id, sale, request_key=key(), actor=audit.Actor(event.id, "Mira"))
+    await jobs.drain_outbox({})
+    await refund(order_id, Everything())
+    await jobs.drain_outbox({})
+    letter, _ = await letters()
+    for part in (letter["text"], letter["html"]):
+        assert "€24.00" in part
+        assert "the organiser gives it back to you" in " ".join(part.split())
+    assert "card" not in letter["text"]
