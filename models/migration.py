@@ -17,6 +17,7 @@ def runs(file: str, *, migration_id: str, description: str) -> Callable[[], Awai
         manager = MigrationManager(migration_id=migration_id, app_name="foyer", description=description)
 
         async def run() -> None:
+            await script("SET LOCAL statement_timeout = 0")  # an index over many rows takes its time
             await script((FOLDER / file).read_text(encoding="utf-8"))
 
         manager.add_raw(run)

@@ -330,7 +330,7 @@ async def test_a_full_house_answers_503_and_nothing_to_show(app: Litestar, brows
 class RawBrowser:
     """One request as the server hands it to the application, so that it can stall and go away in the middle."""
 
-    def __init__(self, app: Litestar, path: str, *, reads: int | None = None) -> None:
+    def __init__(self, app: Litestar, path: str, *, reads: int | None = None, cookie: str = "") -> None:
         self.text = ""
         self.headers: dict[bytes, bytes] = {}
         self._reads = reads
@@ -348,7 +348,7 @@ class RawBrowser:
             "scheme": "http",
             "server": ("shop.localhost", 80),
             "client": ("127.0.0.1", 1),
-            "headers": [(b"host", b"shop.localhost"), (b"accept-encoding", b"gzip")],
+            "headers": [(b"host", b"shop.localhost"), (b"accept-encoding", b"gzip"), (b"cookie", cookie.encode())],
         }
         self.task = asyncio.create_task(app(scope, self._receive, self._send))  # type: ignore[arg-type]
 
