@@ -96,7 +96,7 @@ async def test_two_admins_at_once_are_told_and_lose_nothing():
         await change(event, "General", price=(2400, 2600))
     assert told.value.theirs == {"price": 2500}
     await change(event, "General", price=(2400, 2500))  # both meant the same
-    await change(event, "General", name=("General", "Regular"))  # another field is no quarrel
+    await change(event, "General", description=("", "Seated"))  # another field is no quarrel
 
 
 async def test_types_are_moved_one_place_at_a_time_and_stay_at_the_end():
