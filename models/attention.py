@@ -104,6 +104,8 @@ QUESTIONS: dict[Subject, tuple[str, str, str, tuple[Any, ...]]] = {
         AS given_up, n.last_error AS note_error,
         (SELECT count(*) FROM ticket AS k WHERE k.refund_id = r.id) AS tickets,
         (SELECT count(*) FROM ticket AS k WHERE k.refund_id = r.id AND NOT k.returned) AS seats_kept,
+        r.status = 'FAILED' AND EXISTS (SELECT 1 FROM ticket AS k WHERE k.order_id = r.order_id AND k.returned
+                                          AND (k.refund_id = r.id OR k.swept)) AS shuts_out,
         e.id AS event_id, p.captured - (SELECT coalesce(sum(x.amount), 0)::bigint FROM refund AS x
                                          WHERE x.payment_id = p.id AND x.status <> 'FAILED') AS left_with_us""",
         REFUNDS,
@@ -259,17 +261,14 @@ async def count_of(event_id: UUID) -> int:
 
 async def _without_seat(refunds: list[Any]) -> dict[UUID, WithoutSeat]:
     """Advisory, as every number that is shown: the button's verb looks again under the event's lock."""
-    failed = [row for row in refunds if row["status"] == "FAILED" and row["order_id"]]
-    found = {row["id"]: seats for row in failed if (seats := await stock.shut_out(row["id"]))}
-    shelves = await stock.look({row["event_id"] for row in failed if row["id"] in found})
-    return {
-        row["id"]: WithoutSeat(
-            [seat.number for seat in seats],
-            len(seats_to_take_back(deepcopy(shelves[row["event_id"]].stock), seats, left=row["left_with_us"])),
-        )
-        for row in failed
-        if (seats := found.get(row["id"]))
-    }
+    waiting = [row for row in refunds if row["shuts_out"]]
+    shelves = await stock.look({row["event_id"] for row in waiting}) if waiting else {}
+    found = {}
+    for row in waiting:
+        seats = await stock.shut_out(row["id"])
+        free = seats_to_take_back(deepcopy(shelves[row["event_id"]].stock), seats, left=row["left_with_us"])
+        found[row["id"]] = WithoutSeat([seat.number for seat in seats], len(free))
+    return found
 
 
 async def _rows(subject: Subject) -> list[Any]:

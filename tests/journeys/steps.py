@@ -91,9 +91,9 @@ async def give_back(page: Page) -> None:
     await page.get_by_role("button", name="Give them back").click()
 
 
-async def buy(page: Page, event: Made, **quantities: int) -> None:
+async def buy(page: Page, event: Made, *, card: str = GOOD_CARD, **quantities: int) -> None:
     """The whole way, from the event's page to the tickets."""
     await reach_the_card(page, event, **(quantities or {"General": 1}))
-    await enter_card(page)
+    await enter_card(page, card)
     await pay(page)
     await see_tickets(page, sum(quantities.values()) or 1)
