@@ -15,6 +15,7 @@ class PictureUnfit(Refusal):
 TOO_LARGE = "That file is larger than 8 MB. Save it smaller, or choose another one."
 NO_PICTURE = "That isn’t a JPEG, PNG or WebP picture we can read. Save it as one of these and try again."
 NOTHING = "Choose a picture first."
+TOO_MANY_PIXELS = "That picture has too many pixels. Make it 40 million or fewer, and try again."
 
 
 def check_file(size: int) -> None:

@@ -14,6 +14,7 @@ from models import database
 # What belongs to which event and order, and the names that a search finds it by.
 PLACES = {
     "event": "SELECT id AS event_id, NULL::uuid AS order_id, title AS names FROM event WHERE id = $1",
+    "orders": "SELECT id AS event_id, NULL::uuid AS order_id, title AS names FROM event WHERE id = $1",
     "ticket_type": """
         SELECT e.id AS event_id, NULL::uuid AS order_id, concat_ws(' ', t.name, e.title) AS names
         FROM ticket_type AS t JOIN event AS e ON e.id = t.event_id WHERE t.id = $1""",

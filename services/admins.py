@@ -148,8 +148,11 @@ async def sign_out_everywhere(session: Session) -> None:
 
 async def end_session(session: Session, other: str) -> None:
     """One of their own, from the list."""
-    if other in {row["id"] for row in await admin_sessions.open_ones(session.admin_id)}:
-        await admin_sessions.end(other)
+    async with transaction():
+        theirs = {row["id"]: row["browser"] for row in await admin_sessions.open_ones(session.admin_id)}
+        if other in theirs:
+            await admin_sessions.end(other)
+            await _write(session, "signed out a browser", {"browser": theirs[other]})
 
 
 async def change_role(actor: Actor, admin_id: UUID, role: Role) -> None:
@@ -243,5 +246,6 @@ async def _renew(session: Session, *, shown: bool = False) -> str:
     return token
 
 
-async def _write(session: Session, action: str) -> None:
-    await audit.write(Actor(session.admin_id, session.name or session.email), action, "admin", session.admin_id)
+async def _write(session: Session, action: str, after: dict[str, Any] | None = None) -> None:
+    actor = Actor(session.admin_id, session.name or session.email)
+    await audit.write(actor, action, "admin", session.admin_id, after=after)

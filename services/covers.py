@@ -108,9 +108,14 @@ def _decode(file: bytes) -> Image.Image:
             rules.check_size(*opened.size)
             opened.draft("RGB", (LARGE[0], LARGE[0]))  # a JPEG is unpacked no larger than it takes
             opened.load()
-            return _opaque(ImageOps.exif_transpose(opened))
+            ImageOps.exif_transpose(opened, in_place=True)
+            picture = _opaque(opened)
+            picture.info.clear()  # a comment or a profile would be written again with the pixels
+            return picture
     except PictureUnfit:
         raise
+    except Image.DecompressionBombError as error:
+        raise PictureUnfit(rules.TOO_MANY_PIXELS) from error
     except Exception as error:
         raise PictureUnfit(rules.NO_PICTURE) from error
 

@@ -53,6 +53,8 @@ async def with_password(*, email: str, password: str, visitor: Visitor) -> Admit
     )
     stored = admin["password_hash"] if admin else None
     if not await passwords.matches(password, stored):
+        if tries.left == 0:
+            await _note_failure(admin, visitor)
         raise WrongSignIn
     assert admin is not None
     assert stored is not None
@@ -67,17 +69,29 @@ async def with_code(session: Session, code: str, visitor: Visitor) -> Admitted:
     admin = {"id": session.admin_id}
     subject = _subject(f"code {session.admin_id}", admin, visitor, kind="code")
     tries = await throttle.count({subject: throttle.PER_CODE})
+    try:
+        token = await _show_second_factor(session, code, visitor)
+    except WrongCode:
+        # Their password was right: this is news, and the throttle keeps it short.
+        async with transaction():
+            await _write(session, "mistyped the second factor", {"browser": visitor.browser})
+        raise
+    await throttle.forgive(tries, subject)
+    return Admitted(token, throttle.new_mark(session.admin_id))
+
+
+async def _show_second_factor(session: Session, code: str, visitor: Visitor) -> str:
     async with transaction():
         if second_factor.is_app_code(code):
             await second_factor.check_code(session.admin_id, code)
+            await _write(session, "showed the second factor", {"browser": visitor.browser})
         else:
             left = await second_factor.spend_recovery_code(session.admin_id, code)
             await _write(session, "used a recovery code", {"left": left})
         token = await admin_sessions.rotate(session.id, shown=True)
         if token is None:
             raise WrongCode
-    await throttle.forgive(tries, subject)
-    return Admitted(token, throttle.new_mark(session.admin_id))
+        return token
 
 
 async def link_behind(token: str) -> Any:
@@ -117,12 +131,24 @@ async def check_password(session: Session, password: str, visitor: Visitor) -> N
     subject = _subject(f"confirm {session.admin_id}", {"id": session.admin_id}, visitor, kind="confirm")
     tries = await throttle.count({subject: throttle.PER_EMAIL})
     if not await passwords.matches(password, stored):
+        if tries.left == 0:
+            await _note_failure({"id": session.admin_id}, visitor)
         raise WrongSignIn
     await throttle.forgive(tries, subject)
 
 
 async def out(session: Session) -> None:
-    await admin_sessions.end(session.id)
+    async with transaction():
+        await admin_sessions.end(session.id)
+        await _write(session, "signed out", {})
+
+
+async def _note_failure(admin: Any, visitor: Visitor) -> None:
+    """The last try before a pause. Known or not, it is written down, so that the time it takes tells nobody which;
+    what was typed is not: people mistype their password into the wrong field."""
+    async with transaction():
+        subject = ("admin", admin["id"]) if admin else ("sign_in", "unknown")
+        await audit.write(audit.SOMEBODY, "failed to sign in", *subject, after={"browser": visitor.browser})
 
 
 async def _admit(admin: Any, visitor: Visitor, action: str) -> Admitted:

@@ -1,6 +1,6 @@
 """The audit page: who changed what, when, from what to what; of everything, of one event or of one order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import groupby
@@ -23,13 +23,10 @@ LONGEST_SEARCH, MOST_WORDS = 200, 12
 # What sentences need and searches do not.
 LITTLE = frozenset("a an and for from in of on the to with was is".split())
 HOUSE = "foyer"
-KINDS = {
-    "events": ("Events and tickets", ("event", "ticket_type", "cover")),
-    "orders": ("Orders", ("order", "ticket")),
-    "money": (
-        "Payments and refunds",
-        ("payment refund dispute discrepancy comparison notice outbox".split()),
-    ),
+KINDS: dict[str, tuple[str, Sequence[str]]] = {
+    "events": ("Events and tickets", ("event", "ticket_type")),
+    "orders": ("Orders", ("order", "orders", "ticket")),
+    "money": ("Payments and refunds", "payment refund dispute discrepancy comparison notice outbox".split()),
     "people": ("People and sign-ins", ("admin", "sign_in")),
 }
 
@@ -104,7 +101,7 @@ async def _wanted(search: Search) -> Wanted:
         titled=await _titled(asked) if asked else (),
         actor_id=_uuid(search.person),
         by_house=search.person == HOUSE,
-        kinds=KINDS[search.kind][1] if search.kind else (),
+        kinds=tuple(KINDS[search.kind][1]) if search.kind else (),
         since=_day(search.since),
         until=until + timedelta(days=1) if until else None,
         event_id=search.event,

@@ -216,7 +216,7 @@ def _text(name: str, value: Any) -> str:
 
 def _subject(row: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> Subject:
     kind = row["subject_kind"]
-    if kind == "event" and row["title"]:
+    if kind in ("event", "orders") and row["title"]:
         return Subject(row["title"], _event(row))
     if kind == "ticket_type":
         name = row["type_name"] or after.get("name") or before.get("name") or "a ticket type"
@@ -230,7 +230,8 @@ def _subject(row: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> S
 
 OTHERS = {
     "event": "an event",
-    "order": "orders",
+    "order": "an order",
+    "orders": "all events",
     "payment": "a payment",
     "refund": "a refund",
     "dispute": "a dispute",
@@ -244,7 +245,7 @@ OTHERS = {
 
 def _context(row: Any) -> Subject | None:
     """The event of an order, which the sentence does not name."""
-    if row["title"] and row["subject_kind"] not in ("event", "ticket_type"):
+    if row["title"] and row["subject_kind"] not in ("event", "orders", "ticket_type"):
         return Subject(row["title"], _event(row))
     return None
 

@@ -1,121 +1,133 @@
 """The door: the whole matrix of routes and people, made from the routes that there are."""
 
 import re
-from uuid import uuid4
 
 import pytest
 from litestar import Litestar, get
 from litestar.exceptions import ImproperlyConfiguredException
 
-from domain.access import Permission, Role, may
-from services import admin_sessions
+from domain.access import Permission, Role
+from services import admin_sessions, links
 from tests.admins import Desk, make_admin, open_session
-from tests.makers import let_time_pass
+from tests.makers import hold, let_time_pass, make_event
+from tests.web.admin import list_access
+from tests.web.admin.doors import HALFWAY, NOBODY, SIGN_IN, UNPROTECTED, Lasting, desk_routes, expected, met
 from tests.web.conftest import SHOP
+from web import own_hold
 from web.admin import access
-from web.admin.access import ANY_ADMIN, ENROLLING, FIRST_FACTOR, PUBLIC, Door, safe_next
-
-# What a door lets through, as handlers answer: anything but the way to sign in and the refusal.
-SIGN_IN = re.compile(r"/admin/(login|account/second-factor)")
+from web.admin.access import PUBLIC, safe_next
 
 
-def desk_routes(app: Litestar) -> list[tuple[str, str, Permission | Door]]:
-    found = []
-    for route in app.routes:
-        if route.path == "/admin" or route.path.startswith("/admin/"):
-            for handler in access._handlers(route):
-                for method in handler.http_methods:
-                    found.append((str(method), address_of(route.path), handler.opt["permission"]))
-    return sorted(found)
-
-
-def address_of(path: str) -> str:
-    path = re.sub(r"{\w+:uuid}", str(uuid4()), path)
-    return re.sub(r"{\w+:\w+}", "made-up", path)
-
-
-def outcome(answer) -> str:
-    if answer.status_code == 401:
-        return "sign in"  # what a page asks by itself leads nowhere
-    if answer.status_code in (204, 303) and SIGN_IN.match(
-        answer.headers.get("location") or answer.headers["hx-redirect"]
-    ):
-        return "sign in"
-    return "refused" if answer.status_code == 403 else "in"
+async def walk(request, app, who: str) -> None:
+    """Every route, and what is met there is what was declared."""
+    for route in desk_routes(app):
+        answer = await request(route.method, route.address)
+        assert met(answer) == expected(route.asked, who), (route, answer.status_code)
+        assert answer.headers["cache-control"] == "no-store", route
+        assert answer.headers["x-frame-options"] == "DENY", route
+        assert answer.headers["x-content-type-options"] == "nosniff", route
+        assert (
+            "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+            or "sandbox" in answer.headers["content-security-policy"]
+        ), route
 
 
 async def test_there_are_routes_to_walk(app):
-    assert len(desk_routes(app)) >= 20
+    assert len(desk_routes(app)) >= 60
 
 
 async def test_nobody_gets_further_than_the_public_pages(browser, app):
-    for method, address, asked in desk_routes(app):
-        answer = await browser.request(method, address)
-        expected = "in" if asked is PUBLIC else "sign in"
-        assert outcome(answer) == expected, (method, address)
+    await walk(browser.request, app, NOBODY)
 
 
-async def test_a_made_up_session_is_nobodys(browser, app):
-    for cookie in ("made-up", "0" * 64, "", "ü"):
-        for method, address, asked in desk_routes(app):
-            answer = await browser.request(method, address, headers={"Cookie": f"desk={cookie}".encode()})
-            assert outcome(answer) == ("in" if asked is PUBLIC else "sign in"), (method, address)
+async def test_a_buyer_with_all_their_links_is_nobody_here(browser, app, database):
+    token = links.checkout_token(await hold(await make_event()))
+    browser.cookies.set(own_hold.cookie_name(), token, domain="shop.localhost")
+    for cookie in ("desk", "__Host-desk", "known"):
+        browser.cookies.set(cookie, token, domain="shop.localhost")
+    browser.headers["X-CSRF-Token"] = admin_sessions.form_token(token)
+    await walk(browser.request, app, NOBODY)
+
+
+@pytest.mark.parametrize("cookie", ["made-up", "0" * 64, "", "ü"])
+async def test_a_made_up_session_is_nobodys(browser, app, cookie):
+    async def request(method, address):
+        return await browser.request(method, address, headers={"Cookie": f"desk={cookie}".encode()})
+
+    await walk(request, app, NOBODY)
+
+
+async def test_a_session_that_ended_is_nobodys(signed_in, app):
+    desk = await signed_in("owner")
+    await admin_sessions.end_all(desk.admin.id)
+    await walk(desk.request, app, NOBODY)
 
 
 @pytest.mark.parametrize("role", Role)
 async def test_a_role_opens_exactly_its_doors(signed_in, app, role):
-    for method, address, asked in desk_routes(app):
-        desk = await signed_in(role.value)  # each its own: some of these routes sign out
-        answer = await desk.request(method, address)
-        allowed = may(role, asked) if isinstance(asked, Permission) else True
-        if asked is ANY_ADMIN or asked is ENROLLING or asked is FIRST_FACTOR or asked is PUBLIC:
-            assert answer.status_code != 403, (method, address)
-        else:
-            assert outcome(answer) == ("in" if allowed else "refused"), (method, address)
+    await walk(Lasting(lambda: signed_in(role.value)).request, app, role.value)
 
 
 async def test_halfway_in_opens_the_code_page_and_nothing_behind_it(app, database, stripe):
     admin = await make_admin(protected=True)
-    for method, address, asked in desk_routes(app):
+
+    async def request(method, address):
         async with Desk(app, SHOP, admin, await open_session(admin, halfway=True)) as desk:
             answer = await desk.request(method, address)
-        if asked is PUBLIC or asked is FIRST_FACTOR:
-            assert answer.status_code != 403, (method, address)
-        else:
-            assert outcome(answer) == "sign in", (method, address)
-            assert answer.headers.get("location", access.CODE).startswith(access.CODE), (method, address)
+        if met(answer) == SIGN_IN and not address.startswith(("/admin/login", "/admin/enter", "/admin/logout")):
+            assert answer.headers.get("location", access.CODE).startswith(access.CODE), address
+        return answer
+
+    await walk(request, app, HALFWAY)
 
 
 async def test_where_a_second_factor_is_wanted_nothing_opens_before_there_is_one(signed_in, app, monkeypatch):
     monkeypatch.setattr(access, "_second_factor_required", True)
-    for method, address, asked in desk_routes(app):
-        desk = await signed_in("owner")
-        answer = await desk.request(method, address)
-        if isinstance(asked, Permission) or asked is ANY_ADMIN:
-            assert outcome(answer) == "sign in", (method, address)
-            assert answer.headers.get("location", access.ENROLMENT).startswith(access.ENROLMENT), (method, address)
+    desk = Lasting(lambda: signed_in("owner"))
+    for route in desk_routes(app):
+        answer = await desk.request(route.method, route.address)
+        if expected(route.asked, UNPROTECTED) == SIGN_IN:
+            assert met(answer) == SIGN_IN, route
+            assert answer.headers.get("location", access.ENROLMENT).startswith(access.ENROLMENT), route
     protected = await signed_in("owner", protected=True)
     assert (await protected.get("/admin/account")).status_code == 200
 
 
-async def test_every_answer_is_kept_by_no_cache(signed_in, app):
-    for method, address, _ in desk_routes(app):
-        answer = await (await signed_in("owner")).request(method, address)
-        assert answer.headers["cache-control"] == "no-store", (method, address)
+# ---------------------------------------------------------------- forms
 
 
 async def test_every_change_needs_the_token_of_this_session(signed_in, app):
     other = admin_sessions.form_token(await open_session(await make_admin()))
-    for method, address, asked in desk_routes(app):
-        if method == "GET" or asked is PUBLIC:
+    desk = await signed_in("owner", protected=True)
+    mine = desk.headers.pop("X-CSRF-Token")
+    for route in desk_routes(app):
+        if not route.changes or route.asked is PUBLIC:
             continue
-        for token in (None, "", "made-up", "ü", other):
-            desk = await signed_in("owner", protected=True)
-            desk.headers.pop("X-CSRF-Token")
+        for token in (None, "", "made-up", "ü", other, mine[:-1]):
             sent = {"X-CSRF-Token": token.encode()} if token is not None else {}
-            answer = await desk.request(method, address, headers=sent)
-            assert answer.status_code == 403, (method, address, token)
-            assert "older than your sign-in" in (answer.text or "older than your sign-in"), (method, address)
+            answer = await desk.request(route.method, route.address, headers=sent)
+            assert answer.status_code == 403, (route, token)
+            assert "older than your sign-in" in (answer.text or "older than your sign-in"), (route, token)
+    assert (await desk.get("/admin/account")).status_code == 200, "and nothing happened"
+
+
+async def test_a_form_with_a_file_needs_the_token_too(signed_in, app):
+    """And one that says it is something else than it is."""
+    desk = await signed_in("owner")
+    token = desk.headers.pop("X-CSRF-Token")
+    changing = [route for route in desk_routes(app) if route.changes and route.asked is not PUBLIC]
+    for route in changing:
+        for sent in (
+            {"files": {"csrf": ("x", token.encode()), "picture": ("x.png", b"x")}},  # the token as a file
+            {"data": {"csrf": "made-up"}, "files": {"picture": ("x.png", b"x")}},
+            {"json": {"csrf": token}},
+            {"content": f"csrf={token}", "headers": {"Content-Type": "text/plain"}},
+            {"params": {"csrf": token}},
+        ):
+            answer = await desk.request(route.method, route.address, **sent)
+            assert answer.status_code == 403, (route, sent)
+    answer = await desk.post("/admin/account/sessions/end", data={"csrf": token}, files={"picture": ("x", b"x")})
+    assert answer.status_code == 303
 
 
 async def test_a_form_carries_its_token_as_a_field(signed_in):
@@ -138,13 +150,22 @@ async def test_every_form_of_the_desk_carries_the_token(signed_in):
 
 
 async def test_a_form_from_another_site_is_refused_whatever_it_carries(signed_in, app):
-    for method, address, _ in desk_routes(app):
-        if method != "GET":
+    desk = await signed_in("owner")
+    for route in desk_routes(app):
+        if route.changes:
             for site in ("cross-site", "same-site"):
-                desk = await signed_in("owner")
-                answer = await desk.request(method, address, headers={"Sec-Fetch-Site": site})
-                assert answer.status_code == 403, (method, address)
-                assert "another site" in (answer.text or "another site"), (method, address)
+                answer = await desk.request(route.method, route.address, headers={"Sec-Fetch-Site": site})
+                assert answer.status_code == 403, route
+                assert "another site" in (answer.text or "another site"), route
+    del desk.headers["Sec-Fetch-Site"]
+    answer = await desk.post("/admin/logout", headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403, "a browser that says only where it comes from"
+
+
+def test_the_written_table_of_doors_is_the_one_that_there_is(app):
+    assert list_access.FILE.read_text(encoding="utf-8") == list_access.table(app), (
+        "run: python -m tests.web.admin.list_access"
+    )
 
 
 # ---------------------------------------------------------------- the start
