@@ -5,7 +5,7 @@ ARGS ?=
 FOYER = @$(PYTHON) sandbox/bootstrap.py
 
 .DEFAULT_GOAL := help
-.PHONY: run test check stripe-live-check format migrate audit bench bench-settlement rehearse lock help
+.PHONY: run test check stripe-live-check format migrate audit bench bench-settlement bench-orders rehearse lock help
 
 run: ## Open the shop on this machine: PostgreSQL, Valkey, Stripe sandbox, web and worker. PORT=8000
 	$(FOYER) run $(ARGS)
@@ -33,6 +33,9 @@ bench: ## Measure start time and memory of the whole stack
 
 bench-settlement: ## Measure the way from the bank's yes to the tickets, with and without webhooks, browser, haste
 	$(FOYER) bench-settlement $(ARGS)
+
+bench-orders: ## Measure the desk’s orders at 100,000: lists, searches, filters, deep pages, export
+	$(FOYER) bench-orders $(ARGS)
 
 rehearse: ## An on-sale rehearsal against the open shop: 64 clients, one hot event
 	$(FOYER) rehearse $(ARGS)

@@ -26,7 +26,7 @@ STEPS = (
     "UPDATE reservation AS r SET status = 'CONSUMED' FROM made WHERE r.checkout_id = made.checkout_id",
     """INSERT INTO orders (id, number, event_id, checkout_id, payment_id, total_quantity, total_amount, currency,
                            payment_provider, payment_reference, buyer_name, buyer_email)
-       SELECT m.order_id, 'FY-' || upper(substr(md5(m.order_id::text), 1, 4) || '-' || substr(md5(m.order_id::text), 5, 4)),
+       SELECT m.order_id, 'FY-' || upper(left(m.order_id::text, 4) || '-' || substr(m.order_id::text, 5, 4)),
               $1, m.checkout_id, p.id, 1, p.amount, p.currency, p.provider, p.reference, $3, $4
        FROM made AS m JOIN payment AS p ON p.id = m.payment_id ORDER BY m.i""",
     """INSERT INTO order_item (id, order_id, ticket_type_id, quantity, unit_price, line_total)

@@ -1,14 +1,18 @@
 """The list of orders: all of them, found in any spelling, narrowed, page by page; and what comes meanwhile."""
 
 import re
+from datetime import datetime
 from uuid import UUID, uuid4
 
 import pytest
 
+from domain.refunds import Everything, Money, RefundReason
 from models import database as db
 from models import order_desk
 from services import refunds, tickets
+from services.audit import Actor
 from services.transaction import transaction
+from tests.admins import make_admin
 from tests.makers import buy, make_event, ticket_type
 from tests.orders import make_orders
 from web.admin import order_list
@@ -34,7 +38,8 @@ async def test_2_2_an_admin_sees_all_orders_and_their_statuses(signed_in, stripe
     assert f'href="/admin/orders/{completed}"' in page
     rows = dict(zip(numbers(page), re.findall(r'<tr id="order-.*?</tr>', page, re.DOTALL), strict=True))
     first, second = rows[await number_of(paid)], rows[await number_of(completed)]
-    assert "Paid" in first and "Story Slam" in first
+    assert "Paid" in first
+    assert "Story Slam" in first
     for words in ("Completed", "Ana Kovač", "ana@example.org", "Winter Light", "€48.00"):
         assert words in second
     assert "2 orders" in page
@@ -183,7 +188,8 @@ async def test_filters_narrow_and_add_up(signed_in, stripe):
     await give_back(part, 1000)
     payment = await db.fetchval("SELECT payment_id FROM orders WHERE id = $1", kept)
     await db.execute(
-        "INSERT INTO dispute (id, payment_id, amount, currency, reason, status) VALUES ('dp_1', $1, 1, 'EUR', 'x', 'lost')",
+        "INSERT INTO dispute (id, payment_id, amount, currency, reason, status)"
+        " VALUES ('dp_1', $1, 1, 'EUR', 'x', 'lost')",
         payment,
     )
     desk = await signed_in("manager")
@@ -249,13 +255,14 @@ async def test_a_day_that_is_none_is_said_beside_it_and_the_list_stays(signed_in
     desk = await signed_in("manager")
     answer = await desk.get(LIST, params={"from": first, "to": last})
     assert answer.status_code == 422
-    assert len(numbers(answer.text)) == (0 if field == "to" and first else 1) or numbers(answer.text)
+    assert numbers(answer.text), "the list stays"
     assert re.search(rf'id="{field}-error".*{words}', answer.text, re.DOTALL)
     assert f'value="{first or last}"' in answer.text, "what was typed is kept"
     part = await desk.get(f"{LIST}/list", params={"from": first, "to": last}, headers=script)
     assert (part.status_code, words in part.text, 'id="rows"' in part.text) == (422, True, False)
     mended = await desk.get(f"{LIST}/list", params={"from": "2026-01-01", "mend": "1"}, headers=script)
-    assert 'id="days"' in mended.text and "error" not in mended.text
+    assert 'id="days"' in mended.text
+    assert "error" not in mended.text
 
 
 # ---------------------------------------------------------------- pages
@@ -321,7 +328,8 @@ async def test_a_page_has_an_address_of_its_own(signed_in, script):
     desk = await signed_in("door")
     page = (await desk.get(LIST, params={"q": "ana", "status": "COMPLETED"})).text
     older = re.search(r'id="older"[^>]* href="([^"]+)" hx-get="([^"]+)"', page)
-    assert older and older[1].startswith("/admin/orders?q=ana&amp;status=COMPLETED&amp;older=")
+    assert older
+    assert older[1].startswith("/admin/orders?q=ana&amp;status=COMPLETED&amp;older=")
     assert len(numbers((await desk.get(older[1].replace("&amp;", "&"))).text)) == 1
     part = await desk.get(older[2].replace("&amp;", "&"), headers=script)
     assert part.headers["hx-push-url"] == older[1].replace("&amp;", "&")
@@ -373,7 +381,8 @@ async def test_an_older_page_is_told_and_not_moved(signed_in):
     page = (await desk.get(LIST, params={"older": str(made[10])})).text
     await make_orders(event, 1)
     answer = await arrivals(desk, page, still="1")
-    assert "1 new order" in answer and 'id="rows"' not in answer
+    assert "1 new order" in answer
+    assert 'id="rows"' not in answer
 
 
 async def test_the_bell_rings_for_an_order_for_its_tickets_and_for_a_refund_and_for_nothing_else(database, stripe):
@@ -417,9 +426,6 @@ async def test_an_event_s_tab_shows_its_orders_and_no_others(signed_in, script):
 
 
 async def give_back(order_id: UUID, amount: int | None) -> None:
-    from domain.refunds import Everything, Money, RefundReason
-    from tests.admins import make_admin
-
     admin = await make_admin()
     await refunds.request(
         order_id,
@@ -428,13 +434,11 @@ async def give_back(order_id: UUID, amount: int | None) -> None:
         note="",
         seats_return=False,
         request_key=uuid4().hex,
-        actor=refunds.audit.Actor(admin.id, "Mira"),
+        actor=Actor(admin.id, "Mira"),
     )
 
 
 async def at_moment(moment: str, event) -> str:
-    from datetime import datetime
-
     (order_id,) = await make_orders(event, 1)
     async with transaction():
         await db.execute("SET LOCAL session_replication_role = replica")
