@@ -12,6 +12,7 @@ from web.admin import charts
 from web.admin.charts import Chart, Column
 
 HOURS, DAYS = 24, 14
+MANY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,14 @@ def people(count: int) -> str:
     return f"{words.plural(count, 'person', 'people')} at checkout" if count else "nobody at checkout"
 
 
-def amounts(money: Mapping[str, int], currency: str) -> str:
-    """€486, or CHF 20 + €486: currencies are never added up. `currency`: of which there is nothing if there is none."""
-    taken = {code: minor for code, minor in sorted(money.items()) if minor}
-    return " + ".join(amount(minor, code) for code, minor in taken.items()) or amount(0, currency)
+def amounts(money: Mapping[str, int], currency: str, *, most: int = 2) -> str:
+    """€486, or CHF 20 + €486: currencies are never added up. `currency`: of which there is nothing if there is none.
+
+    Beyond `most` currencies only their number is said: the table has them all.
+    """
+    taken = [amount(minor, code) for code, minor in sorted(money.items()) if minor] or [amount(0, currency)]
+    more = len(taken) - most
+    return " + ".join(taken) if more <= 0 else f"{' + '.join(taken[:most])} + {more} more"
 
 
 def amount(minor: int, currency: str) -> str:
@@ -114,7 +119,7 @@ def _chart(
 
 
 def _cells(found: Sum, currency: str) -> tuple[str, ...]:
-    return f"{found.tickets:,}", f"{found.orders:,}", amounts(found.money, currency)
+    return f"{found.tickets:,}", f"{found.orders:,}", amounts(found.money, currency, most=MANY)
 
 
 def _names_of_hours(periods: Sequence[Period], timezone: str) -> list[str]:
