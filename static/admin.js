@@ -43,12 +43,27 @@
   });
 
   /* ---- orders that arrive while their list is open ----
-     They may join it only while nobody points at it, stands in it or has scrolled into it. */
+     A bell rings for all, each list asks what that means for it. New ones join it only while nobody points at it,
+     stands in it or has scrolled into it; and an answer to what the list no longer is, is asked for again. */
 
+  const arrivals = (element) => element?.matches?.("#poll[data-arrivals]");
+  const shown = () => document.querySelector("#seen")?.innerHTML;
+
+  on("htmx:sse:after:message", (event) => {
+    const poll = document.querySelector("#poll[data-arrivals]");
+    if (poll && !event.detail.message.event) htmx.trigger(poll, "foyer:poll");
+  });
   on("htmx:config:request", (event) => {
-    const { sourceElement, request } = event.detail.ctx, list = document.querySelector("#rows");
-    if (!sourceElement.matches?.("#bell, #poll") || !list || !document.querySelector("#seen")) return;
-    if (!list.matches(":hover, :active, :focus-within") && scrollY < 40) request.body.set("still", "1");
+    const { ctx } = event.detail, list = document.querySelector("#rows");
+    if (!arrivals(ctx.sourceElement) || !list) return;
+    ctx.shown = shown();
+    if (!list.matches(":hover, :active, :focus-within") && scrollY < 40) ctx.request.body.set("still", "1");
+  });
+  on("htmx:before:swap", (event) => {
+    const { ctx } = event.detail;
+    if (!arrivals(ctx.sourceElement) || ctx.shown === shown()) return;
+    event.preventDefault();
+    htmx.trigger(ctx.sourceElement, "foyer:poll");
   });
 
   /* ---- fields that are saved when they are left ---- */

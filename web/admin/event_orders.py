@@ -39,8 +39,8 @@ class EventOrdersController(Controller):
 
     @get("/live", opt=stream.LIVE)
     async def live(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
-        path = _place(await event_page.find(event_id)).path
-        return stream.answer(request, ("desk-orders", event_id), order_list.look(path, event_id))
+        await event_page.find(event_id)
+        return stream.answer(request, ("desk-orders", event_id), order_list.look(event_id))
 
 
 def _search(request: Request) -> OrderSearch:

@@ -101,7 +101,7 @@ async def say_arrivals(request: Request, search: OrderSearch, place: Place) -> R
     )
 
 
-def look(path: str, event_id: UUID | None = None) -> Look:
+def look(event_id: UUID | None = None) -> Look:
     """For the stream: a bell that rings when a first page would show something else. Every listener gets the same, and
     asks then what has come for them."""
     looked = 0.0
@@ -111,7 +111,7 @@ def look(path: str, event_id: UUID | None = None) -> Look:
         await asyncio.sleep(max(0.0, looked + SECONDS_BETWEEN_LOOKS - time.monotonic()))
         looked = time.monotonic()
         found = await order_desk.pulse(event_id)
-        body = rendering.render("admin/orders/bell.swap.html", path=path, pulse=found["pulse"])
+        body = rendering.render("admin/orders/bell.swap.html", pulse=found["pulse"])
         return {event_id or NO_EVENT: Seen(body, as_of=found["as_of"])}
 
     return find

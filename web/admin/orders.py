@@ -43,7 +43,7 @@ class OrdersController(Controller):
 
     @get("/live", opt=stream.LIVE)
     async def live(self, request: Request) -> Response[Any]:
-        return stream.answer(request, "desk-orders", order_list.look(HERE))
+        return stream.answer(request, "desk-orders", order_list.look())
 
 
 async def _place(search: OrderSearch) -> Place:

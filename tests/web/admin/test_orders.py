@@ -387,7 +387,7 @@ async def test_an_older_page_is_told_and_not_moved(signed_in):
 
 async def test_the_bell_rings_for_an_order_for_its_tickets_and_for_a_refund_and_for_nothing_else(database, stripe):
     event = await make_event()
-    ring = order_list.look(LIST)
+    ring = order_list.look()
 
     async def body():
         (seen,) = (await ring(None)).values()
