@@ -17,7 +17,7 @@ from domain.errors import CurrencyInUse, EndBeforeStart, EventNotFound, NotPubli
 from domain.events import EventStatus
 from models import database, stock
 from models.ids import new_id
-from services import audit, live
+from services import audit, covers, live
 from services.audit import Actor
 from services.transaction import transaction
 from services.words import zone
@@ -84,14 +84,19 @@ async def draft(
     return event_id
 
 
-async def change(event_id: UUID, fields: Mapping[str, tuple[Any, Any]], *, actor: Actor) -> None:
+async def change(
+    event_id: UUID, fields: Mapping[str, tuple[Any, Any]], *, timezone: str | None = None, actor: Actor
+) -> None:
     """Set fields of an event: name → (as it was read, as it shall be). All of them or none.
+
+    A time that was typed says in which `timezone`: on the clocks of another one it means nothing.
 
     Raises EventNotFound, Overtaken, EndBeforeStart, CurrencyInUse.
     """
     assert fields.keys() <= FIELDS, "not every column is a field of the form"
     async with transaction():
         event = await _lock(event_id)
+        _check_zone(event, timezone)
         changed = {name: to for name, (was, to) in fields.items() if _may_become(event, name, was, to)}
         _check_dates(event["start_date"], changed.get("end_date", event["end_date"]))
         await _write(event, changed, actor)
@@ -105,8 +110,7 @@ async def move(event_id: UUID, *, was: datetime, to: datetime, timezone: str, ac
     """
     async with transaction():
         event = await _lock(event_id)
-        if event["timezone"] != timezone:
-            raise Overtaken(event["start_date"])
+        _check_zone(event, timezone)
         if not _may_become(event, "start_date", was, to):
             return
         changed = {"start_date": to}
@@ -184,7 +188,7 @@ async def unpublish(event_id: UUID, *, actor: Actor) -> None:
 
 
 async def duplicate(event_id: UUID, *, actor: Actor) -> UUID:
-    """A draft “Copy of …” with the same texts, dates, capacity and ticket types; nothing sold, nothing held.
+    """A draft “Copy of …” with the same texts, dates, picture, capacity and ticket types; nothing sold or held.
 
     Raises EventNotFound.
     """
@@ -194,6 +198,7 @@ async def duplicate(event_id: UUID, *, actor: Actor) -> UUID:
         title = events.copy_title(event["title"])
         await database.execute(COPY, copy_id, await _free_slug(event["title"]), event_id, title)
         await database.execute(COPY_TYPES, copy_id, event_id)
+        await covers.copy(event_id, copy_id)
         await audit.write(actor, "event duplicated", "event", copy_id, after={"title": title, "from": event_id})
     return copy_id
 
@@ -212,6 +217,11 @@ def _may_become(event: Any, name: str, was: Any, to: Any) -> bool:
     if event[name] != was:
         raise Overtaken(event[name])
     return True
+
+
+def _check_zone(event: Any, typed_in: str | None) -> None:
+    if typed_in is not None and typed_in != event["timezone"]:
+        raise Overtaken(event["timezone"])
 
 
 async def _write(event: Any, changed: Mapping[str, Any], actor: Actor) -> None:
