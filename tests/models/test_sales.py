@@ -152,7 +152,7 @@ async def test_on_sale_is_what_somebody_can_buy_now(database):
     await make_event(status="DRAFT")
     await make_event(start_date=now - timedelta(days=1))
     await make_event(ticket_type(sales_start=now + timedelta(hours=1)))
-    await make_event(ticket_type(is_enabled=False))
+    await make_event(ticket_type(sales_end=now - timedelta(hours=1)))
     found = await sales.on_sale()
     assert [row["id"] for row in found] == [sooner.id, later.id]
     assert found[0]["total"] == 2

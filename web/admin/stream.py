@@ -60,8 +60,8 @@ def parts(
 ) -> dict[str, Seen]:
     """What each region (name → template) shows now. `changes_in`: seconds until any of them does by itself."""
     found = {}
-    for name, template in regions.items():
-        body = rendering.render("admin/live/region.swap.html", region=name, template=template, **values)
+    for name, file in regions.items():
+        body = rendering.render("admin/live/region.swap.html", region=name, file=file, **values)
         found[name] = Seen(body, now.timestamp(), changes_in)
     return found
 
