@@ -155,9 +155,7 @@ def _notes(row: Mapping[str, Any], timezone: str) -> list[str]:
 def _type_full(ticket_type: TypeStock) -> str:
     if not ticket_type.allocation:
         return "None to sell: its allocation is 0"
-    return (
-        f"Sold out: {'its one ticket' if ticket_type.allocation == 1 else f'all {ticket_type.allocation:,} of its own'}"
-    )
+    return f"Sold out: all {ticket_type.allocation:,} that are allocated to it"
 
 
 def _event_full(stock: EventStock) -> str:

@@ -226,10 +226,8 @@ def _moment(text: str, terms: Terms) -> datetime | None:
     try:
         return moment(local.replace(second=0, microsecond=0), words.zone(terms.timezone))
     except NoSuchTime as refusal:
-        there = refusal.next_local.strftime("%H:%M")
-        raise ValueError(
-            f"Clocks go forward that night, so this time does not exist. Choose {there} or later."
-        ) from None
+        later = refusal.next_local.strftime("%H:%M")
+        raise ValueError(f"Clocks skip this time that night. Choose {later} or later.") from None
 
 
 def _per_order(default: int) -> Callable[[str, Terms], int]:

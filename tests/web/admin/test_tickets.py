@@ -38,7 +38,7 @@ class Screen:
         fields[f"description-{type_id}"] = re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL)[1]
         return fields
 
-    async def change(self, name="General", *, read=None, keep=None, **typed):
+    async def change(self, name="General", /, *, read=None, keep=None, **typed):
         type_id = self.event.types[name]
         fields = dict(read or await self.open(name)) | {f"{field}-{type_id}": value for field, value in typed.items()}
         sent = fields | ({"keep": keep} if keep else {})
