@@ -118,7 +118,7 @@ async def page(wanted: Wanted, *, older: UUID | None = None, newer: UUID | None 
     if newer:
         count, ids = await asked.find(newer, backwards=True, most=SHOWN + 1)
         if len(ids) > SHOWN:
-            return Page(await _rows(ids[:SHOWN]), count, newer=True, older=True)
+            return Page(await _rows(ids[-SHOWN:]), count, newer=True, older=True)
         older = None
     count, ids = await asked.find(older, backwards=False, most=SHOWN + 1)
     return Page(await _rows(ids[:SHOWN]), count, newer=bool(older), older=len(ids) > SHOWN)
