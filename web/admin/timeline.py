@@ -55,6 +55,7 @@ def _hold(order: Any, traces: Traces) -> Iterator[Moment]:
     yield Moment("held", traces.checkout["created_at"], f"{held} held", f"until {until}")
 
 
+ABOUT_THEM = {"Your bank": "The bank", "your bank": "the bank", "that it is you": "that it was them"}
 OURS = {
     OurProblem.LATE: "It came when the hold had ended.",
     OurProblem.AMOUNT_DIFFERS: "The bank agreed to another amount.",
@@ -91,8 +92,12 @@ def _why(payment: Any) -> str:
 
 
 def _reason(code: str | None) -> str:
+    """As the buyer was told, in words about them."""
     decline = decline_of(code)
-    return decline.reason if decline else ""
+    said = decline.reason if decline else ""
+    for yours, theirs in ABOUT_THEM.items():
+        said = said.replace(yours, theirs)
+    return said
 
 
 TOLD = {
