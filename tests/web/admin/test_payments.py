@@ -94,7 +94,7 @@ async def test_a_dispute_says_until_when_to_answer(signed_in, stripe):
     page = (await (await signed_in("manager")).get(HERE)).text
     assert "The buyer’s bank took back €24.00: the card holder says it was not them." in page
     assert "Answer in Stripe’s dashboard by" in page
-    assert "The tickets are still valid." in page
+    assert "The ticket is still valid." in page
 
 
 async def test_every_kind_of_thing_has_its_words(signed_in, stripe):
