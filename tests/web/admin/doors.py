@@ -58,6 +58,8 @@ def expected(asked: Permission | Door, who: str) -> str:
 
 def met(answer: httpx.Response) -> str:
     """What somebody met at the door."""
+    if "max-age=0" in answer.headers.get("set-cookie", "").lower():
+        return IN  # they were let in, and did what signs them out
     if answer.status_code == 401:
         return SIGN_IN  # what a page asks by itself leads nowhere
     where = answer.headers.get("location") or answer.headers.get("hx-redirect", "")
