@@ -10,7 +10,7 @@ FOYER = @$(PYTHON) sandbox/bootstrap.py
 run: ## Open the shop on this machine: PostgreSQL, Valkey, Stripe sandbox, web and worker. PORT=8000
 	$(FOYER) run $(ARGS)
 
-test: ## Run every test on all cores, browser journeys included. ARGS="-k holds" chooses
+test: ## Run every test, browser journeys included. ARGS="-k holds" chooses
 	$(FOYER) test $(ARGS)
 
 stripe-live-check: ## The payment scenarios at Stripe itself, test mode: STRIPE_TEST_SECRET_KEY=sk_test_… before going live

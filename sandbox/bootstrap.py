@@ -54,13 +54,9 @@ def run(arguments: list[str]) -> None:
 
 
 def test(arguments: list[str]) -> None:
-    """Everything runs on all cores; what was chosen in one process, which answers sooner."""
     install(TEST)
     find_browser()
-    become("-m", "pytest", *(arguments or ALL_CORES))
-
-
-ALL_CORES = ("-n", "auto", "--maxprocesses", "4")
+    become("-m", "pytest", *arguments)
 
 
 def stripe_live_check(arguments: list[str]) -> None:
@@ -70,10 +66,9 @@ def stripe_live_check(arguments: list[str]) -> None:
 
 
 def check(arguments: list[str]) -> None:
-    """Everything that is read rather than run, all at once; one run shows all complaints."""
+    """Everything that is read rather than run; stops at the end, so that one run shows all complaints."""
     install(TEST)
-    running = {words: begin(command) for words, command in CHECKS.items()}
-    failed = [words for words, process in running.items() if not passes(words, process)]
+    failed = [words for words, command in CHECKS.items() if not passes(words, command)]
     if failed:
         raise SystemExit("Not yet: " + ", ".join(failed) + ".")
 
@@ -87,14 +82,9 @@ CHECKS = {
 }
 
 
-def begin(command: tuple[str, ...]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([PYTHON, *command], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-
-
-def passes(words: str, process: subprocess.Popen[bytes]) -> bool:
-    said, _ = process.communicate()
-    print(f"— {words}\n{said.decode()}", end="", flush=True)
-    return process.returncode == 0
+def passes(words: str, command: tuple[str, ...]) -> bool:
+    print(f"— {words}", flush=True)
+    return subprocess.run([PYTHON, *command], env=environment()).returncode == 0
 
 
 def format_code(arguments: list[str]) -> None:
