@@ -61,4 +61,6 @@ async def about_types(event_id: UUID) -> dict[UUID, str]:
 
 
 async def waiting(event_id: UUID) -> Waiting:
-    return Waiting(**await database.fetchrow(WAITING, event_id))
+    row = await database.fetchrow(WAITING, event_id)
+    assert row is not None, "sums are one row, also of nothing"
+    return Waiting(**row)

@@ -147,8 +147,8 @@ async def _note_failure(admin: Any, visitor: Visitor) -> None:
     """The last try before a pause. Known or not, it is written down, so that the time it takes tells nobody which;
     what was typed is not: people mistype their password into the wrong field."""
     async with transaction():
-        subject = ("admin", admin["id"]) if admin else ("sign_in", "unknown")
-        await audit.write(audit.SOMEBODY, "failed to sign in", *subject, after={"browser": visitor.browser})
+        kind, subject = ("admin", admin["id"]) if admin else ("sign_in", "unknown")
+        await audit.write(audit.SOMEBODY, "failed to sign in", kind, subject, after={"browser": visitor.browser})
 
 
 async def _admit(admin: Any, visitor: Visitor, action: str) -> Admitted:

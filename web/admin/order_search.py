@@ -159,7 +159,7 @@ def _text(asked: Mapping[str, Any], name: str) -> str:
 
 def _one_of(known: Mapping[str, str], asked: Mapping[str, Any], name: str) -> str:
     value = asked.get(name)
-    return value if value in known else ""
+    return value if isinstance(value, str) and value in known else ""
 
 
 def uuid_of(asked: Mapping[str, Any], name: str) -> UUID | None:

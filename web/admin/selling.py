@@ -1,6 +1,6 @@
 """What Today and an event's live desk say alike about sales: figures, money of several currencies, and the charts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -104,8 +104,11 @@ def _chart(
     money_of: str | None = None,
 ) -> SalesChart:
     in_all = together(sums)
+    say: Callable[[int], str]
+    scale: Callable[[int], str]
     if money_of:
-        what, say, scale = f"Sales per {each}", partial(amount, currency=money_of), partial(amount, currency=money_of)
+        what = f"Sales per {each}"
+        say = scale = partial(amount, currency=money_of)
     else:
         what, say, scale = f"Tickets sold per {each}", partial(words.plural, one="ticket"), "{:,}".format
     return SalesChart(

@@ -121,11 +121,11 @@ def overtaken(form: TypeForm, theirs: Mapping[str, Any], by: Mapping[str, str], 
 
 def explain(refusal: Refusal, form: TypeForm, *, sold: int, held: int) -> None:
     """A refusal in words, at the field that can repair it. `sold` and `held` are the type's."""
-    wanted = form.values.get("allocation")
     match refusal:
         case CapacityTooSmall(smallest=smallest):
             form.errors["allocation"] = f"{promised(sold, held, smallest)}, so this can’t go below {smallest:,}."
         case AllocationsExceedCapacity(total=total, capacity=capacity):
+            wanted: int = form.values["allocation"]
             most = wanted - (total - capacity)
             said = f"{wanted:,} is {total - capacity:,} too many. At most {most:,} are free to allocate."
             if most < sold + held:
