@@ -209,6 +209,7 @@ async def _live_payment(checkout_id: UUID) -> Any:
             payment = await database.fetchrow(
                 WRITE_PAYMENT, new_id(), checkout_id, provider, visit["amount"], visit["currency"]
             )
+            assert payment is not None
         if payment["provider"] == "free" or payment["status"] != PaymentStatus.CREATING or payment["turn_at"]:
             return payment
         if line > LONGEST_LINE_SECONDS:

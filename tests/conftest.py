@@ -76,11 +76,12 @@ def stripe_url(scratch: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 async def pool(postgres_url: str) -> AsyncIterator[None]:
     from models import database
-    from services import links, second_factor, throttle
+    from services import links, second_factor, throttle, ticket_codes
 
     links.use_keys((SECRET_KEY,))
     second_factor.use_keys((SECRET_KEY,))
     throttle.use_keys((SECRET_KEY,))
+    ticket_codes.use_keys((SECRET_KEY,))
     await database.open_pool(10)
     yield
     await database.close_pool()

@@ -28,7 +28,12 @@ class EventsDeskController(Controller):
     @get()
     async def index(self, request: Request) -> Response[Any]:
         search = event_list.read_search(request)
-        values = {"search": search, "found": await event_list.find(search), "statuses": STATUSES, **_rights(request)}
+        values: dict[str, Any] = {
+            "search": search,
+            "found": await event_list.find(search),
+            "statuses": STATUSES,
+            **_rights(request),
+        }
         if is_htmx(request):
             answer = access.fragment(request, "admin/events/_list.html", **values)
             answer.headers["HX-Replace-Url"] = search.address(page=search.page)

@@ -24,8 +24,8 @@ def as_file(data: bytes, name: str = "cover.jpg", kind: str = "image/jpeg") -> d
     return {"picture": (name, data, kind)}
 
 
-async def upload(desk, event, data: bytes, **options):
-    return await desk.post(f"/admin/events/{event.id}/cover", files=as_file(data), **options)
+async def upload(desk, event, picture: bytes, **options):
+    return await desk.post(f"/admin/events/{event.id}/cover", files=as_file(picture), **options)
 
 
 def pictures_on(page: str) -> list[str]:
