@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from domain.deeds import PHRASES
 from models import audit, database
 from services.words import fold
 
@@ -48,7 +49,8 @@ async def write(
     """
     was, became = before or {}, after or {}
     event_id, order_id, names = await _place(subject_kind, subject_id, {**was, **became})
-    words = words_of(actor.name, action, subject_kind, names, *_said(was), *_said(became))
+    phrase = PHRASES.get(action, "")  # an entry is found by what is read, too: “put on sale”
+    words = words_of(actor.name, action, phrase, subject_kind, names, *_said(was), *_said(became))
     facts = (json.dumps(side, default=str, ensure_ascii=False) for side in (was, became))
     about = (subject_kind, str(subject_id), *facts, event_id, order_id)
     await database.execute(WRITE, actor.id, actor.name, action, *about, " ".join(words[:MOST_WORDS]))

@@ -88,19 +88,19 @@ async def pool(postgres_url: str) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def database(pool: None, _caretaker: asyncpg.Connection) -> AsyncIterator[None]:
+async def database(pool: None, caretaker: asyncpg.Connection) -> AsyncIterator[None]:
     """An empty database, and proof afterwards that the test left no invariant broken."""
     from models import invariants
 
-    await _caretaker.execute(EMPTY)
+    await caretaker.execute(EMPTY)
     yield
     # One question for all of them: two dozen, after each of thousands of tests, cost more than most of the tests.
     any_broken = " OR ".join(f"EXISTS ({sql})" for sql in invariants.INVARIANTS.values())
-    assert not await _caretaker.fetchval(f"SELECT {any_broken}"), await invariants.broken()
+    assert not await caretaker.fetchval(f"SELECT {any_broken}"), await invariants.broken()
 
 
 @pytest.fixture(scope="session")
-async def _caretaker(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+async def caretaker(postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection that no guard refuses anything: guards against deleting are for the living."""
     connection = await asyncpg.connect(
         postgres_url, server_settings={"session_replication_role": "replica", "lock_timeout": "10000"}

@@ -15,7 +15,7 @@ STRIPE = "https://js.stripe.com"
 # {"picture": True} for what is only looked at: opened by itself it runs and loads nothing.
 PERSONAL, PAYMENT, ANY_ORIGIN = "personal", "payment", "any_origin"
 QUIET, BACKGROUND, PICTURE = "quiet", "background", "picture"
-LIFELESS = "default-src 'none'; sandbox"
+LIFELESS = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 POLICY: dict[str, tuple[str, ...]] = {
     "default-src": ("'none'",),

@@ -28,7 +28,7 @@ from sandbox.demo.load import Loaded
 from sandbox.demo.programme import Listing
 from services import checkout, reconciliation, reservations
 from services.transaction import transaction
-from tests.conftest import TABLES
+from tests.conftest import EMPTY, TABLES
 from tests.makers import key
 
 ROOT = Path(__file__).parent.parent.parent
@@ -278,9 +278,9 @@ def load(stripe_url: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-async def opened(pool, load) -> None:
+async def opened(pool, caretaker, load) -> None:
     """For tests that only read. One loading serves them all, so they stand first in this file."""
-    await db.execute(f"TRUNCATE {TABLES} RESTART IDENTITY CASCADE")
+    await caretaker.execute(EMPTY)
     await load()
     assert await invariants.broken() == {}
 

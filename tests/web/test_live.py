@@ -371,6 +371,8 @@ class RawBrowser:
         if self._reads is not None:
             self._reads -= 1
         self.text += message["body"].decode()
+        if not message.get("more_body"):
+            self.go_away()  # a server says so once its answer is whole
 
 
 async def _in(seconds: float) -> Any:

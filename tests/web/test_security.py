@@ -219,8 +219,7 @@ async def test_a_failure_is_ours_and_its_details_stay_in_the_log(browser, monkey
 
 def test_every_refusal_has_its_place():
     """In the table, in the ticket form, or answered by the one controller that can cause it."""
-    # Their pages come with the editing of events.
-    of_administration = {
+    of_the_desk = {
         "CapacityTooSmall",
         "AllocationsExceedCapacity",
         "NotPublishable",
@@ -229,12 +228,14 @@ def test_every_refusal_has_its_place():
         "CurrencyInUse",
         "TicketTypeInUse",
         "LastTypeOnSale",
+        "NothingToTakeBack",
+        "NoSeatFree",
     }
     of_refunds = {"NothingToRefund", "RefundTooLarge", "TicketsNotRefundable", "OrderNotComplete"}
     answered_in_place = {"RequestKeyReused", "AmountNotPayable", "InLine", *of_refunds}
     placed = {kind.__name__ for kind in (*errors.REFUSALS, *answers.STATUS) if kind.__module__ == "domain.errors"}
     kinds = {kind.__name__ for kind in Refusal.__subclasses__() if kind.__module__ == "domain.errors"}
-    assert kinds == placed | of_administration | answered_in_place
+    assert kinds == placed | of_the_desk | answered_in_place
 
 
 async def test_the_theme_is_switched_without_javascript_and_only_ever_leads_home(browser):

@@ -7,66 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from domain.deeds import PHRASES
 from web import words
 from web.admin import roles
 from web.admin.refund_form import REASONS
-
-# What was done; “{}” is what it was done to, and what was changed goes into “{what}”. A deed without a place for it
-# is about the doer. Every deed that services write has its phrase: tests/web/admin/test_audit.py.
-PHRASES = {
-    "event drafted": "drafted {}",
-    "event changed": "changed the {what} of {}",
-    "capacity changed": "set the capacity of {}",
-    "event published": "put {} on sale",
-    "event unpublished": "took {} off sale",
-    "event duplicated": "made {} as a copy",
-    "cover uploaded": "uploaded a cover for {}",
-    "cover removed": "went back to the drawn cover of {}",
-    "cover drawn": "had another cover drawn for {}",
-    "ticket type added": "added {}",
-    "ticket type changed": "changed the {what} of {}",
-    "ticket type removed": "removed {}",
-    "ticket types moved": "changed the order of the ticket types of {}",
-    "sold at the desk": "sold {} at the desk",
-    "buyer corrected": "corrected the buyer’s {what} of {}",
-    "holder corrected": "corrected the name on a ticket of {}",
-    "tickets sent again": "sent the tickets of {} again",
-    "orders exported": "exported orders of {}",
-    "refund requested": "gave money back for {}",
-    "refund found": "found a refund that was made elsewhere, for {}",
-    "refund requested again": "tried a refund again, for {}",
-    "refund pending": "heard that a refund is with the bank, for {}",
-    "refund succeeded": "heard that a refund has arrived, for {}",
-    "refund failed": "heard that a refund failed, for {}",
-    "seats returned to sale": "put the seats of {} back on sale",
-    "seats taken back": "took the seats of {} back off sale, so that its tickets admit again",
-    "asked again": "asked the provider again about {}",
-    "made tickets": "had the tickets made of {}",
-    "tried again": "had {} tried again",
-    "seen": "has seen {}",
-    "comparison asked for": "asked for the books to be compared",
-    "invited": "invited {}",
-    "sent a new link": "made a new link for {}",
-    "accepted the invitation": "accepted the invitation",
-    "changed the role": "changed the role of {}",
-    "disabled": "disabled {}",
-    "enabled": "let {} in again",
-    "removed the second factor": "removed the second factor of {}",
-    "signed in": "signed in",
-    "signed in with a link": "signed in with a link",
-    "signed in with an invitation": "signed in with an invitation",
-    "showed the second factor": "showed the second factor",
-    "used a recovery code": "signed in with a recovery code",
-    "mistyped the second factor": "typed a wrong code for the second factor",
-    "failed to sign in": "typed wrong passwords for {}, until a pause",
-    "signed out": "signed out",
-    "signed out a browser": "signed out another browser of theirs",
-    "signed out everywhere": "signed out everywhere",
-    "changed the password": "changed their password",
-    "set up the second factor": "set up the second factor",
-    "gave up the second factor": "gave up the second factor",
-    "made new recovery codes": "made new recovery codes",
-}
 
 LABELS = {
     "total_capacity": "capacity",

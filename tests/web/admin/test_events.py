@@ -360,7 +360,8 @@ async def test_nothing_in_a_description_can_run_or_phone_home(desk, browser, scr
     tags = re.findall(r"<\s*/?\s*([a-zA-Z]+)([^>]*)>", shown)
     assert {tag for tag, _ in tags} <= words.SAFE_TAGS
     assert not [rest for _, rest in tags if re.search(r"\son\w+\s*=|src\s*=|style\s*=", rest)]
-    assert all(href.startswith(("https://", "http://", "mailto:")) for href in re.findall(r'href="([^"]*)"', shown))
+    hrefs = [href for _, rest in tags for href in re.findall(r'href="([^"]*)"', rest)]
+    assert all(href.startswith(("https://", "http://", "mailto:")) for href in hrefs)
     event = await make_event(description=text)
     assert shown in (await browser.get(f"/events/{event.slug}")).text
     preview = await desk.post("/admin/events/preview", data={"description": text}, headers=script)
@@ -416,7 +417,7 @@ async def test_events_are_found_without_case_and_accents(desk, script):
 async def test_the_list_has_pages(desk):
     for n in range(51):
         await make_event(title=f"Event {n:02}")
-    first, second = ((await desk.get(LIST, params={"page": page})).text for page in ("1", "2"))
+    first, second = [(await desk.get(LIST, params={"page": page})).text for page in ("1", "2")]
     assert (len(titles(first)), len(titles(second))) == (50, 1)
     assert f'href="{LIST}?page=2"' in first
     assert len(titles((await desk.get(LIST, params={"page": "99"})).text)) == 1
@@ -440,8 +441,9 @@ async def test_the_door_sees_what_is_on_and_nothing_about_sales(signed_in):
     page = (await door.get(LIST)).text
     assert "Winter Light" in page
     assert "Graz" in page
-    for word in ("sold", "held", "capbar", "hx-sse"):
-        assert word not in page.replace('id="status-sold-out"', "").replace("status=sold-out", "").lower()
+    rows = page[page.index('aria-label="Events"') :]
+    for word in ("sold", "held", "capbar", "hx-sse:connect"):
+        assert word not in rows
     assert (await door.get(f"{LIST}/live")).status_code == 403
     assert (await door.get(f"{LIST}/now")).status_code == 403
 

@@ -273,15 +273,17 @@ async def test_pages_lead_through_all_orders_both_ways_and_what_arrives_moves_no
     made = (await make_orders(event, 120))[::-1]
     first = await order_desk.page(order_desk.Wanted())
     assert ([row["id"] for row in first.rows], first.newer, first.older) == (made[:50], False, True)
-    await make_orders(event, 3)
+    arrived = (await make_orders(event, 3))[::-1]
     second = await order_desk.page(order_desk.Wanted(), older=made[49])
     assert [row["id"] for row in second.rows] == made[50:100]
     third = await order_desk.page(order_desk.Wanted(), older=made[99])
     assert ([row["id"] for row in third.rows], third.newer, third.older) == (made[100:], True, False)
     back = await order_desk.page(order_desk.Wanted(), newer=made[100])
     assert ([row["id"] for row in back.rows], back.newer, back.older) == (made[50:100], True, True)
-    top = await order_desk.page(order_desk.Wanted(), newer=made[49])
-    assert ([row["id"] for row in top.rows][3:], top.newer) == (made[:47], False), "a first page is a full one"
+    above = await order_desk.page(order_desk.Wanted(), newer=made[50])
+    assert ([row["id"] for row in above.rows], above.newer) == (made[:50], True)
+    top = await order_desk.page(order_desk.Wanted(), newer=made[0])
+    assert ([row["id"] for row in top.rows], top.newer) == ([*arrived, *made[:47]], False), "a first page is a full one"
 
 
 async def test_orders_of_the_same_moment_are_each_shown_once(database):

@@ -398,7 +398,7 @@ async def test_two_admins_at_one_type_are_told_field_by_field_and_choose(screen)
     assert 'value="25.00"' in kept.text
     assert 'value="7"' in kept.text
     assert (await desk.change(read=seen, allocation="7")).status_code == 303
-    assert tuple((await stored(event))[name] for name in ("price", "allocation")) == (2600, 7)
+    assert [(await stored(event))[name] for name in ("price", "allocation")] == [2600, 7]
 
 
 async def test_the_same_form_pressed_twice_adds_one_type(screen):
