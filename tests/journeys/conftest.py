@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from sandbox import redis
 from sandbox.plan import SANDBOX_SECRET_KEY
 from sandbox.processes import Server, launch, wait_until
+from services import live as announcements
 from tests.admins import make_admin, open_session
 from tests.conftest import ROOT, SECRET_KEY, StripeSandbox
 
@@ -77,6 +78,16 @@ def shop(scratch: Path, postgres_url: str, redis_url: str) -> Iterator[Shop]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture(autouse=True)
+async def announced(redis_url: str, pool: None) -> AsyncIterator[None]:
+    """What is made here is told to the running shop, as its own processes tell each other."""
+    client = Redis.from_url(redis_url)
+    announcements.connect(client)
+    yield
+    announcements.connect(None)
+    await client.aclose()
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ async def open_details(page: Page, event: Made) -> None:
 
 async def leave(page: Page, label: str, text: str) -> None:
     """Type over a field and go on to the next one."""
-    await page.get_by_label(label, exact=True).fill(text)
+    await page.get_by_label(re.compile(f"^{label}( optional)?$")).fill(text)
     await page.keyboard.press("Tab")
 
 

@@ -95,12 +95,12 @@ async def test_leaving_the_tab_ends_its_stream_and_coming_back_opens_one(signed_
 
 
 async def test_today_moves_too(visitor, signed_in):
-    event = await make_event(title="Zither Afternoon")
+    event = await make_event(title="Harp Afternoon")
     desk, buyer = await signed_in("manager"), await visitor()
     await desk.goto("/admin/home")
     await expect(desk.locator("#live-state")).to_have_attribute("data-state", "on")
     await buy(buyer, event, General=2)
-    await expect(desk.locator("#feed")).to_contain_text("Zither Afternoon · €48.00")
+    await expect(desk.locator("#feed")).to_contain_text("Harp Afternoon · €48.00")
 
 
 async def test_cut_off_from_the_stream_it_says_so_polls_and_comes_back(visitor, signed_in):

@@ -5,12 +5,10 @@ import csv
 import io
 import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
-from redis.asyncio import Redis
 
 from models import database as db
 from services import live
@@ -21,16 +19,6 @@ from tests.orders import make_orders
 
 # Where to leave a picture of every page that is looked at, for whoever wants to look too.
 PICTURES = os.environ.get("PICTURES")
-
-
-@pytest.fixture(autouse=True)
-async def announced(redis_url: str, pool: None) -> AsyncIterator[None]:
-    """What is made here is told to the running shop, as its own processes tell each other."""
-    client = Redis.from_url(redis_url)
-    live.connect(client)
-    yield
-    live.connect(None)
-    await client.aclose()
 
 
 async def sell(event: Made, count: int = 1, **buyer: str) -> None:

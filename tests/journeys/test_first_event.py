@@ -47,7 +47,7 @@ async def test_from_the_first_link_to_a_published_event_and_a_first_order(visito
     await expect(desk.get_by_text("Draft", exact=True)).to_be_visible()
 
     await desk.get_by_role("link", name="Tickets and capacity").click()
-    await desk.get_by_label("Total capacity", exact=True).fill("30")
+    await desk.get_by_role("textbox", name="Total capacity").fill("30")
     await desk.get_by_role("button", name="Save", exact=True).click()
     await expect(desk.locator("#capacity")).to_contain_text("Saved")
     await add_type(desk, "Early Bird", price="18", allocation="30")
@@ -115,7 +115,7 @@ async def test_the_same_by_keyboard_alone(visitor, title):
 
     await tab_to(page, "Tickets and capacity")
     await press(page, "Enter")
-    await expect(page.get_by_label("Total capacity", exact=True)).to_be_visible()
+    await expect(page.get_by_role("textbox", name="Total capacity")).to_be_visible()
     await tab_to(page, "Total capacity")
     await press(page, "ControlOrMeta+a")
     await page.keyboard.type("30")
