@@ -100,6 +100,7 @@ async def test_the_same_by_keyboard_alone(visitor, title):
     await come_in(page)
     await tab_to(page, "Events")
     await press(page, "Enter")
+    await page.wait_for_url("**/admin/events")
     await tab_to(page, "New event")
     await press(page, "Enter")
     await page.wait_for_url("**/admin/events/new")
