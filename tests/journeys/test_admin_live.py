@@ -125,7 +125,7 @@ async def test_cut_off_from_the_stream_it_says_so_polls_and_comes_back(visitor, 
 
 @pytest.mark.parametrize("how", ["signed out", "another role"])
 async def test_a_page_whose_session_is_over_says_so(visitor, signed_in, how):
-    visitor.expect("status of 401", "status of 403")
+    visitor.expect("status 401", "status 403")
     event = await make_event()
     desk = await signed_in("manager")
     await watch(desk, event)

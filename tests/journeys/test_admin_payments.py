@@ -246,7 +246,7 @@ async def the_question_with_mistakes(desk: Page, order: dict) -> None:
 async def the_tickets_of_a_lost_dispute(desk: Page, order: dict) -> None:
     await one_of_each(order)
     await db.execute("UPDATE dispute SET status = 'lost' WHERE payment_id = $1", order["payment_id"])
-    await desk.goto(f"/admin/payments/dispute/du_{order['id'].hex}/tickets")
+    await desk.goto(f"/admin/payments/disputes/du_{order['id'].hex}/tickets")
     await expect(desk.get_by_role("heading", name="Make these tickets invalid?")).to_be_visible()
 
 

@@ -106,12 +106,12 @@ class PaymentsDeskController(Controller):
         back = _back((await request.form()).get("back"), refund["order_id"])
         return redirect(request, back) if back != HERE else await _answer(request, f"refund-{refund_id}")
 
-    @get("/dispute/{dispute_id:str}/tickets", opt=access.requires(Permission.REFUND))
+    @get("/disputes/{dispute_id:str}/tickets", opt=access.requires(Permission.REFUND))
     async def ask_about_tickets(self, request: Request, dispute_id: FromPath[str]) -> Response[Any]:
         """Nobody comes in with them any more: asked first, on a page of its own."""
         return await _ask_about_tickets(request, dispute_id)
 
-    @post("/dispute/{dispute_id:str}/tickets", opt=access.requires(Permission.REFUND))
+    @post("/disputes/{dispute_id:str}/tickets", opt=access.requires(Permission.REFUND))
     async def make_tickets_invalid(self, request: Request, dispute_id: FromPath[str]) -> Response[Any]:
         form = await request.form()
         chosen = {UUID(id) for id in form.getall("ticket", []) if UUID_TEXT.fullmatch(str(id))}

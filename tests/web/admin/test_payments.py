@@ -267,7 +267,7 @@ async def test_tickets_of_a_lost_dispute_are_made_invalid_after_a_question(signe
     order_id = await buy(await make_event(), stripe, General=2)
     there = await stripe.dashboard(await reference_of(order_id), "dispute")
     desk = await signed_in("manager")
-    question = f"{HERE}/dispute/{there['id']}/tickets"
+    question = f"{HERE}/disputes/{there['id']}/tickets"
     await disputes.sync(await reference_of(order_id))
     assert (await desk.get(question)).status_code == 404, "it is not lost yet"
     await bank.decide(stripe, there["id"], "lose")

@@ -56,7 +56,7 @@ def dispute(row: Any, found: Attention) -> dict[str, Any]:
         actions.append(button(Subject.DISPUTE, row, "questions", ASK))
     if row["status"] == "lost" and row["valid"]:
         said = "Make the ticket invalid" if row["tickets"] == 1 else "Make tickets invalid"
-        address = f"/admin/payments/dispute/{row['id']}/tickets"
+        address = f"/admin/payments/disputes/{row['id']}/tickets"
         actions.append(Action(address, said, title(row), post=False, refund=True))
     if row["order_id"] and row["status"] != "lost":
         actions.append(refunds_of(row))
