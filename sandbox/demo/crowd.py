@@ -46,7 +46,8 @@ SALES = """jsonb_to_recordset($1::jsonb) AS s (checkout_id uuid, payment_id uuid
     number text, tickets text[], quantity int, amount int, buyer text, email text, sold_at timestamptz)"""
 
 NAME_BUYERS = f"""
-    UPDATE checkout AS c SET buyer_name = s.buyer, buyer_email = s.email, created_at = s.sold_at
+    UPDATE checkout AS c SET buyer_name = s.buyer, buyer_email = s.email, created_at = s.sold_at,
+        expires_at = s.sold_at + interval '15 minutes'
     FROM {SALES} WHERE c.id = s.checkout_id
 """
 

@@ -41,7 +41,7 @@ def timeline(order: Any, traces: Traces) -> list[Moment]:
         *_deeds(order, traces),
         *_disputes(traces),
     ]
-    return sorted(found, key=lambda moment: moment.at, reverse=True)
+    return sorted(found, key=lambda moment: moment.at)[::-1]  # of the same moment too, the later step first
 
 
 # ---------------------------------------------------------------- from hold to tickets

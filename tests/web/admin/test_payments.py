@@ -5,7 +5,7 @@ import re
 import pytest
 
 from models import database as db
-from services import disputes, notices, refunds, settlement
+from services import attention, disputes, notices, refunds, settlement
 from services.gateway import Notice, OutcomeUnknown
 from services.transaction import transaction
 from tests.makers import buy, hold_with_buyer, let_time_pass, make_event, start_paying
@@ -298,6 +298,8 @@ async def test_what_was_settled_meanwhile_is_no_mistake(signed_in, stripe, scrip
     assert (await desk.post(f"{HERE}/payment/{gone}/questions", headers=script)).status_code == 200
     assert (await desk.post(f"{HERE}/payment/{gone}/questions")).status_code == 303
     assert (await desk.post(f"{HERE}/nothing/{gone}/questions")).status_code == 404
+    for kind in attention.FIND:
+        assert (await desk.post(f"{HERE}/{kind}/{gone}/questions")).status_code == 303, "no other page stands in its way"
 
 
 async def test_a_comparison_shows_how_far_it_is(signed_in, stripe):
