@@ -136,7 +136,8 @@ def test_no_decision_hangs_on_the_clock_of_a_transactions_start(path):
 
 @pytest.mark.parametrize("path", of_floors(*FLOORS, "tests"), ids=name)
 def test_the_counters_move_in_one_place(path):
-    if name(path) == "models/stock.py" or floor_of(path) in ("tests", "bench"):  # benches fill databases of their own
+    # The bench makes a database of its own, 100,000 orders at a time; the guards see every step.
+    if name(path) in ("models/stock.py", "bench/many_orders.py") or floor_of(path) == "tests":
         return
     assert not re.search(r"SET\s+(held|sold)\s*=|,\s*(held|sold)\s*=\s*\1", _sql_of(path))
 
