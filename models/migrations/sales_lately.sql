@@ -2,5 +2,4 @@
 -- latest refunds. Each is read from its newest end, however much lies behind it.
 DROP INDEX checkout_of_event;
 CREATE INDEX checkout_of_event ON checkout (event_id, created_at DESC);
-CREATE INDEX orders_latest ON orders (created_at DESC);
 CREATE INDEX refund_latest ON refund (created_at DESC);
