@@ -39,6 +39,17 @@ def carried(moment: datetime, old: tzinfo, new: tzinfo) -> datetime:
     return _nearest(on_clocks(moment, old), new)
 
 
+def carried_span(
+    start: datetime | None, end: datetime | None, old: tzinfo, new: tzinfo
+) -> tuple[datetime | None, datetime | None]:
+    """Start and end, either of which may be open, carried. Where the clocks there jump over the time between them, or
+    would turn the two around, it lasts as long as it did."""
+    first, last = (carried(moment, old, new) if moment else None for moment in (start, end))
+    if start and end and first and last and last <= first:
+        last = first + (end - start)
+    return first, last
+
+
 def moved_along(moment: datetime, *, was: datetime, to: datetime, zone: tzinfo) -> datetime:
     """What belongs to something that moves from `was` to `to` moves with it, by what clocks show: 17:00 stays 17:00
     when the day changes, also over the end of summer time. Never before `to`."""

@@ -5,7 +5,7 @@ change is refused with what it says now, so two admins at once lose nothing.
 """
 
 from collections.abc import Mapping
-from datetime import datetime, tzinfo
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -129,11 +129,11 @@ async def set_timezone(event_id: UUID, *, was: str, to: str, actor: Actor) -> No
         event = await _lock(event_id)
         if not _may_become(event, "timezone", was, to):
             return
-        carried = partial(_carried, old=zone(was), new=zone(to))
-        times = {name: carried(event[name]) for name in ("start_date", "end_date") if event[name]}
+        carried = partial(local_time.carried_span, old=zone(was), new=zone(to))
+        start, end = carried(event["start_date"], event["end_date"])
         for row in await database.fetch(WINDOWS, event_id):
-            await database.execute(SET_WINDOW, row["id"], carried(row["sales_start"]), carried(row["sales_end"]))
-        await _write(event, {"timezone": to, **times}, actor)
+            await database.execute(SET_WINDOW, row["id"], *carried(row["sales_start"], row["sales_end"]))
+        await _write(event, {"timezone": to, "start_date": start, **({"end_date": end} if end else {})}, actor)
     live.announce(event_id)
 
 
@@ -237,10 +237,6 @@ async def _write(event: Any, changed: Mapping[str, Any], actor: Actor) -> None:
         raise
     before = {name: event[name] for name in changed}
     await audit.write(actor, "event changed", "event", event["id"], before, changed)
-
-
-def _carried(moment: datetime | None, *, old: tzinfo, new: tzinfo) -> datetime | None:
-    return local_time.carried(moment, old, new) if moment else None
 
 
 def _check_dates(start_date: datetime, end_date: datetime | None) -> None:

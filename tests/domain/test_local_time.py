@@ -60,6 +60,20 @@ def test_another_zone_keeps_what_the_clock_shows():
     assert local_time.carried(at("2027-03-28T02:30+00:00"), UTC, VIENNA) == at("2027-03-28T01:00+00:00")
 
 
+def test_what_lies_in_an_hour_that_clocks_jump_over_there_lasts_as_long_as_it_did():
+    start, end = at("2027-03-28T02:10+00:00"), at("2027-03-28T02:50+00:00")
+    carried = local_time.carried_span(start, end, UTC, VIENNA)
+    assert carried == (at("2027-03-28T01:00+00:00"), at("2027-03-28T01:40+00:00"))
+    assert local_time.carried_span(start, None, UTC, VIENNA) == (at("2027-03-28T01:00+00:00"), None)
+    assert local_time.carried_span(None, None, UTC, VIENNA) == (None, None)
+
+
+def test_what_begins_and_ends_in_an_hour_that_comes_twice_is_never_turned_around():
+    start, end = at("2027-10-31T00:50+00:00"), at("2027-10-31T01:10+00:00")  # 02:50, and 02:10 the second time
+    first, last = local_time.carried_span(start, end, VIENNA, UTC)
+    assert (first, last) == (at("2027-10-31T02:50+00:00"), at("2027-10-31T03:10+00:00"))
+
+
 def test_the_end_moves_along_by_the_clock_also_into_summer_time():
     start, end = at("2027-01-23T13:00+00:00"), at("2027-01-23T16:00+00:00")
     to = local_time.moment(at("2027-07-23T14:00"), VIENNA)

@@ -123,6 +123,14 @@ async def test_another_zone_keeps_what_clocks_show_also_of_sales_windows():
     assert await db.fetchval("SELECT sales_start FROM ticket_type") == START - timedelta(days=9) - an_hour
 
 
+async def test_another_zone_may_jump_over_a_whole_sales_window():
+    start, end = datetime(2027, 3, 28, 2, 10, tzinfo=UTC), datetime(2027, 3, 28, 2, 50, tzinfo=UTC)
+    event = await make_event(ticket_type(sales_start=start, sales_end=end), timezone="UTC")
+    await events.set_timezone(event.id, was="UTC", to="Europe/Vienna", actor=ANA)
+    window = await db.fetchrow("SELECT sales_end - sales_start AS lasts FROM ticket_type")
+    assert window["lasts"] == timedelta(minutes=40)
+
+
 async def test_the_same_form_sent_twice_makes_one_event():
     key = new_id()
     made = await asyncio.gather(*(draft(event_id=key) for _ in range(4)))
