@@ -10,6 +10,7 @@ PHRASES: Mapping[str, str] = {
     "capacity changed": "set the capacity of {}",
     "event published": "put {} on sale",
     "event unpublished": "took {} off sale",
+    "event removed": "removed the draft {}",
     "event duplicated": "made {} as a copy",
     "cover uploaded": "uploaded a cover for {}",
     "cover removed": "went back to the drawn cover of {}",

@@ -153,6 +153,10 @@ class CurrencyInUse(Refusal):
     """Tickets of this event have been held at prices in its currency."""
 
 
+class EventInUse(Refusal):
+    """Only a draft of which nobody has held or bought a ticket can be removed: what was sold stays to be read."""
+
+
 class TicketTypeInUse(Refusal):
     """Tickets of this type have been held or sold: it can be taken off sale, not removed."""
 

@@ -13,7 +13,7 @@ from uuid import UUID
 import asyncpg
 
 from domain import allocations, events, local_time
-from domain.errors import CurrencyInUse, EndBeforeStart, EventNotFound, NotPublishable, Overtaken
+from domain.errors import CurrencyInUse, EndBeforeStart, EventInUse, EventNotFound, NotPublishable, Overtaken
 from domain.events import EventStatus
 from models import database, stock
 from models.ids import new_id
@@ -39,6 +39,13 @@ WINDOWS = """
     WHERE event_id = $1 AND (sales_start IS NOT NULL OR sales_end IS NOT NULL) ORDER BY id FOR NO KEY UPDATE
 """
 SET_WINDOW = "UPDATE ticket_type SET sales_start = $2, sales_end = $3 WHERE id = $1"
+
+EVER_HELD = "SELECT EXISTS (SELECT 1 FROM checkout WHERE event_id = $1)"
+REMOVE = (
+    "DELETE FROM event_cover WHERE event_id = $1",
+    "DELETE FROM ticket_type WHERE event_id = $1",
+    "DELETE FROM event WHERE id = $1",
+)
 
 COPY = """
     INSERT INTO event (id, slug, title, category, summary, description, location, address, city, start_date, end_date,
@@ -185,6 +192,20 @@ async def unpublish(event_id: UUID, *, actor: Actor) -> None:
             return
         await _set_status(event_id, EventStatus.DRAFT, "event unpublished", actor)
     live.announce(event_id)
+
+
+async def remove(event_id: UUID, *, actor: Actor) -> None:
+    """A draft that came to nothing goes, with its ticket types and picture; the audit remembers it.
+
+    Raises EventNotFound, EventInUse.
+    """
+    async with transaction():
+        event = await _lock(event_id)
+        if event["status"] != EventStatus.DRAFT or await database.fetchval(EVER_HELD, event_id):
+            raise EventInUse
+        await audit.write(actor, "event removed", "event", event_id, {"title": event["title"]})
+        for sql in REMOVE:
+            await database.execute(sql, event_id)
 
 
 async def duplicate(event_id: UUID, *, actor: Actor) -> UUID:

@@ -207,6 +207,11 @@ async def _(world):
     return lambda: events.duplicate(world.event.id, actor=MIRA)
 
 
+@deed("events.remove")
+async def _(world):
+    return lambda: events.remove(world.draft.id, actor=MIRA)
+
+
 @deed("ticket_types.add")
 async def _(world):
     return lambda: ticket_types.add(world.event.id, name="Balcony", price=1200, actor=MIRA)

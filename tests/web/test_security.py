@@ -226,6 +226,7 @@ def test_every_refusal_has_its_place():
         "Overtaken",
         "EndBeforeStart",
         "CurrencyInUse",
+        "EventInUse",
         "TicketTypeInUse",
         "LastTypeOnSale",
         "NothingToTakeBack",

@@ -162,9 +162,11 @@ def _subject(row: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> S
     kind = row["subject_kind"]
     if kind in ("event", "orders") and row["title"]:
         return Subject(row["title"], _event(row))
+    if kind == "event" and (title := before.get("title") or after.get("title")):
+        return Subject(title)  # a draft that was removed since
     if kind == "ticket_type":
         name = row["type_name"] or after.get("name") or before.get("name") or "a ticket type"
-        return Subject(f"{name} of {row['title']}" if row["title"] else name, f"{_event(row)}/tickets")
+        return Subject(f"{name} of {row['title']}", f"{_event(row)}/tickets") if row["title"] else Subject(name)
     if row["number"]:
         return Subject(f"order {row['number']}", f"/admin/orders/{row['order_id']}")
     if kind == "admin":

@@ -22,6 +22,7 @@ from web.admin.payments import PaymentsDeskController
 from web.admin.preview import PreviewController
 from web.admin.publication import PublicationController
 from web.admin.refunds import RefundsDeskController
+from web.admin.removal import RemovalController
 from web.admin.sign_in import SignInController
 from web.admin.tickets import TicketsController
 from web.admin.today import TodayController
@@ -54,6 +55,7 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     CapacityController,
     TicketsController,
     PublicationController,
+    RemovalController,
     PreviewController,
     TodayController,
     LiveDeskController,

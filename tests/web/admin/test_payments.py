@@ -299,9 +299,7 @@ async def test_what_was_settled_meanwhile_is_no_mistake(signed_in, stripe, scrip
     assert (await desk.post(f"{HERE}/payment/{gone}/questions")).status_code == 303
     assert (await desk.post(f"{HERE}/nothing/{gone}/questions")).status_code == 404
     for kind in attention.FIND:
-        assert (await desk.post(f"{HERE}/{kind}/{gone}/questions")).status_code == 303, (
-            "no page stands in its way"
-        )
+        assert (await desk.post(f"{HERE}/{kind}/{gone}/questions")).status_code == 303, "no page stands in its way"
 
 
 async def test_a_comparison_shows_how_far_it_is(signed_in, stripe):
