@@ -57,8 +57,7 @@ class EventsController(Controller):
 
     @get("/live", opt=LIVE)
     async def live_list(self, request: Request) -> Response[Any]:
-        since = _moment(request.headers.get("last-event-id")) or _moment(request.query_params.get("since"))
-        return live.answer(request, LIST, _look_at_list, since=since)
+        return live.answer(request, LIST, _look_at_list, since=live.since(request))
 
     @get("/events/{slug:str}")
     async def show(self, request: Request, slug: FromPath[str]) -> Response[str]:
@@ -266,11 +265,3 @@ def _limits(shown: Availability) -> str:
         said = "Per order: " + ", ".join(f"up to {row.largest} {row.name}" for row in shown.rows) + "."
     minimums = [f"{row.name} from {row.smallest} on" for row in shown.rows if row.smallest > 1]
     return " ".join([said, *([f"Sold {', '.join(minimums)}."] if minimums else []), "No fees are added."])
-
-
-def _moment(text: str | None) -> float | None:
-    try:
-        moment = float(text or "")
-    except ValueError:
-        return None
-    return moment if 0 < moment < 1e12 else None

@@ -304,6 +304,16 @@ def answer(
     )
 
 
+def since(request: Request) -> float | None:
+    """The moment from which a page wants to hear: when it was made, or what it was told last."""
+    said = request.headers.get("last-event-id") or request.query_params.get("since")
+    try:
+        moment = float(said or "")
+    except ValueError:
+        return None
+    return moment if 0 < moment < 1e12 else None
+
+
 async def _is_welcome(welcome: Welcome | None) -> bool:
     """Whom we cannot ask about is not told: the page comes back, and meets the guard."""
     try:

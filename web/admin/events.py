@@ -8,7 +8,7 @@ from litestar.params import FromPath
 
 from domain.access import Permission
 from services import events
-from web import rendering
+from web import live, rendering
 from web.admin import access, event_form, event_list, new_event, stream, zones
 from web.admin.event_form import CURRENCIES, FIELDS
 from web.admin.event_list import HERE, STATUSES, Row
@@ -50,7 +50,7 @@ class EventsDeskController(Controller):
             wanted = shown if changed is None else [event_id for event_id in shown if event_id in changed]
             return {row.event["id"]: _seen(row) for row in await event_list.look(wanted)}
 
-        return stream.answer(request, ("desk", "events", tuple(shown)), look, since=stream.since(request))
+        return stream.answer(request, ("desk", "events", tuple(shown)), look, since=live.since(request))
 
     @get("/now", opt={**SALES, QUIET: True, BACKGROUND: True})
     async def look_again(self, request: Request) -> Response[str]:

@@ -69,13 +69,3 @@ def parts(
 def polled(regions: Mapping[str, str], values: Mapping[str, Any]) -> Response[str]:
     """All regions at once, for a page whose stream is away."""
     return rendering.fragment("admin/live/regions.swap.html", regions=regions, **values)
-
-
-def since(request: Request) -> float | None:
-    """The moment from which a page wants to hear: when it was made, or what it was told last."""
-    said = request.headers.get("last-event-id") or request.query_params.get("since")
-    try:
-        moment = float(said or "")
-    except ValueError:
-        return None
-    return moment if 0 < moment < 1e12 else None
