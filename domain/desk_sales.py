@@ -5,7 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from domain.errors import Refusal
 from domain.inventory import Terms
+
+
+class PriceChanged(Refusal):
+    """It comes to another sum than was read and taken."""
 
 
 class Method(StrEnum):
@@ -19,13 +24,15 @@ class Method(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DeskSale:
-    """What is sold, to whom. `method` is None for a gift, which costs its guest nothing."""
+    """What is sold, to whom. `method` is None for a gift, which costs its guest nothing. `total`: what it comes to, as
+    its seller read it, in minor units; None when nobody has."""
 
     wish: Mapping[UUID, int]  # ticket type → quantity
     buyer_name: str
     buyer_email: str
     method: Method | None
     note: str = ""
+    total: int | None = None
 
     @property
     def terms(self) -> Terms:

@@ -22,6 +22,10 @@ SOLD = frozenset({OrderStatus.PAID, OrderStatus.COMPLETED})
 MAIL_PAUSE = timedelta(minutes=1)
 
 
+class NothingToSend(Refusal):
+    """No ticket of the order admits anybody any more."""
+
+
 @dataclass(eq=False)
 class JustSent(Refusal):
     """The tickets were sent a moment ago. `wait`: seconds until they may be sent once more."""

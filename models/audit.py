@@ -91,6 +91,11 @@ async def place(kind: str, subject_id: UUIDType) -> Any | None:
     return await database.fetchrow(PLACES[kind], subject_id) if kind in PLACES else None
 
 
+async def last_deed(event_id: UUIDType) -> int:
+    """The newest entry about an event; 0 when there is none."""
+    return await database.fetchval("SELECT coalesce(max(id), 0) FROM audit_entry WHERE event_id = $1", event_id)
+
+
 async def entries(wanted: Wanted, *, before: int | None, limit: int) -> Sequence[Any]:
     """Newest first. `before`: an entry's id; only older ones."""
     conditions, values = _conditions(wanted, before)

@@ -62,7 +62,8 @@ TICKETS = """
 # Where the list begins, and what can change in what a first page shows.
 NEWEST = "SELECT id FROM orders ORDER BY created_at DESC, id DESC LIMIT 1"
 PULSE = f"""
-    SELECT md5(coalesce(string_agg(o.id || o.status || {REFUNDED} || {IS_DISPUTED}, ' '), '')) AS pulse,
+    SELECT md5(coalesce(string_agg(concat_ws(' ', o.id, o.status, o.buyer_name, o.buyer_email, {REFUNDED},
+                                             {IS_DISPUTED}), ' '), '')) AS pulse,
            extract(epoch FROM clock_timestamp())::float AS as_of
     FROM (SELECT * FROM orders WHERE $1::uuid IS NULL OR event_id = $1 ORDER BY created_at DESC, id DESC LIMIT {SHOWN})
     AS o

@@ -9,12 +9,12 @@ from uuid import UUID
 
 import asyncpg
 
-from domain.desk_sales import DeskSale
+from domain.desk_sales import DeskSale, PriceChanged
 from domain.errors import HoldEnded, RequestKeyReused, TooBusy
 from domain.payments import Provider
 from models import database, stock
 from models.ids import new_id
-from services import audit, live, reservations, settlement, tickets
+from services import audit, checkout, live, reservations, settlement, tickets
 from services.audit import Actor
 from services.transaction import transaction
 
@@ -44,13 +44,16 @@ async def sell(event_id: UUID, sale: DeskSale, *, request_key: str, actor: Actor
     """Sell or give tickets at the desk, all or nothing, and return the order. The same key is the same order.
 
     Raises EventNotFound, NothingChosen, TicketTypeNotOnSale, QuantityOutOfBounds, InsufficientInventory,
-    RequestKeyReused, HoldEnded, TooBusy.
+    RequestKeyReused, HoldEnded, PriceChanged, TooBusy.
     """
     checkout_id = await reservations.hold_tickets(event_id, wish=sale.wish, request_key=request_key, terms=sale.terms)
     try:
         async with transaction():
             await stock.lock(event_id)
             order_id = await _known(checkout_id, sale) or await _settle(event_id, checkout_id, sale, actor)
+    except PriceChanged:
+        await checkout.give_back(checkout_id)
+        raise
     except asyncpg.LockNotAvailableError as error:
         raise TooBusy from error  # the hold waits for the same request to come again
     live.announce(event_id)
@@ -71,11 +74,13 @@ async def _known(checkout_id: UUID, sale: DeskSale) -> UUID | None:
 
 
 async def _settle(event_id: UUID, checkout_id: UUID, sale: DeskSale, actor: Actor) -> UUID:
-    """Raises HoldEnded when the request comes again after a crash, too late."""
+    """Raises PriceChanged; HoldEnded when the request comes again after a crash, too late."""
     held = await database.fetchrow(HELD, checkout_id)
     assert held is not None
     if sale.method is None and held["amount"]:
         raise RequestKeyReused  # held to be sold, not to be given
+    if sale.method is not None and sale.total not in (None, held["amount"]):
+        raise PriceChanged
     payment_id = new_id()
     await database.execute(REMEMBER_BUYER, checkout_id, sale.buyer_name, sale.buyer_email)
     await _write_payment(payment_id, checkout_id, held, sale)

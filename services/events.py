@@ -16,6 +16,7 @@ from domain import allocations, events, local_time
 from domain.errors import CurrencyInUse, EndBeforeStart, EventInUse, EventNotFound, NotPublishable, Overtaken
 from domain.events import EventStatus
 from models import database, stock
+from models.audit import last_deed
 from models.ids import new_id
 from services import audit, covers, live
 from services.audit import Actor
@@ -194,18 +195,22 @@ async def unpublish(event_id: UUID, *, actor: Actor) -> None:
     live.announce(event_id)
 
 
-async def remove(event_id: UUID, *, actor: Actor) -> None:
+async def remove(event_id: UUID, *, after: int, actor: Actor) -> None:
     """A draft that came to nothing goes, with its ticket types and picture; the audit remembers it.
 
-    Raises EventNotFound, EventInUse.
+    `after`: the last deed on it that its reader knows of: nobody's work goes by the hand of who saw it empty.
+    Raises EventNotFound, EventInUse, Overtaken.
     """
     async with transaction():
         event = await _lock(event_id)
+        if (latest := await last_deed(event_id)) != after:
+            raise Overtaken(latest)
         if event["status"] != EventStatus.DRAFT or await database.fetchval(EVER_HELD, event_id):
             raise EventInUse
         await audit.write(actor, "event removed", "event", event_id, {"title": event["title"]})
         for sql in REMOVE:
             await database.execute(sql, event_id)
+    live.announce(event_id)
 
 
 async def duplicate(event_id: UUID, *, actor: Actor) -> UUID:

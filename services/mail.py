@@ -42,10 +42,15 @@ def set_up(*, smtp_url: str, sender: str, base_url: str) -> None:
 
 
 async def send_confirmation(order_id: UUID, *, again: UUID | None = None) -> None:
-    """The buyer's confirmation with the link to the tickets. `again`: the request that makes it a mail of its own."""
+    """The buyer's confirmation with the link to the tickets. `again`: the request that makes it a mail of its own.
+
+    Nothing when no ticket admits anybody any more: of that, the mail about the refund speaks.
+    """
     post = _ready()
     paid = await order.paid_order(order_id)
     assert paid is not None
+    if paid.tickets and all(ticket["refund_id"] for ticket in paid.tickets):
+        return
     link = f"{post.base_url}/orders/{links.order_token(order_id)}"
     subject = f"Your tickets: {paid.event['title']} ({paid.order['number']})"
     await _send(

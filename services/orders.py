@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.errors import OrderNotComplete, OrderNotFound, Overtaken, RequestKeyReused
-from domain.orders import MAIL_PAUSE, JustSent, OrderStatus
+from domain.orders import MAIL_PAUSE, JustSent, NothingToSend, OrderStatus
 from models import database
 from models.ids import new_id
 from services import audit, outbox
@@ -28,6 +28,8 @@ RENAME_HOLDERS = """
 """
 
 TICKET = "SELECT number, holder_name FROM ticket WHERE order_id = $1 AND id = $2"
+
+ADMITS = "SELECT EXISTS (SELECT 1 FROM ticket WHERE order_id = $1 AND refund_id IS NULL)"
 
 LATELY = """
     SELECT id, request_key, extract(epoch FROM clock_timestamp() - created_at)::float AS ago FROM mail_request
@@ -75,12 +77,15 @@ async def correct_holder(order_id: UUID, ticket_id: UUID, *, was: str, to: str, 
 async def send_again(order_id: UUID, *, request_key: str, actor: Actor) -> UUID:
     """Have the confirmation sent once more, to the address that the order has when it goes out. Returns the request.
 
-    The same key is the same mail. Raises OrderNotFound, OrderNotComplete, RequestKeyReused, JustSent.
+    The same key is the same mail. Raises OrderNotFound, OrderNotComplete, NothingToSend, RequestKeyReused,
+    JustSent.
     """
     async with transaction():
         order = await _lock(order_id)
         if order["status"] != OrderStatus.COMPLETED:
             raise OrderNotComplete  # its first mail comes with the tickets
+        if not await database.fetchval(ADMITS, order_id):
+            raise NothingToSend
         lately = await database.fetchrow(LATELY, order_id, request_key, MAIL_PAUSE)
         if lately and lately["request_key"] == request_key:
             return lately["id"]

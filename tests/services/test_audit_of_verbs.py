@@ -209,7 +209,7 @@ async def _(world):
 
 @deed("events.remove")
 async def _(world):
-    return lambda: events.remove(world.draft.id, actor=MIRA)
+    return lambda: events.remove(world.draft.id, after=0, actor=MIRA)
 
 
 @deed("ticket_types.add")

@@ -20,6 +20,7 @@ from domain.errors import (
     Overtaken,
 )
 from models import database as db
+from models.audit import last_deed
 from models.ids import new_id
 from services import desk_sales, events, settlement, ticket_types
 from services.audit import Actor
@@ -269,23 +270,23 @@ async def test_an_event_that_is_not_there_is_said_to_be_so():
 
 async def test_a_draft_that_came_to_nothing_is_removed_and_the_audit_remembers_it():
     event = await make_event(status="DRAFT", title="Never Mind")
-    await events.remove(event.id, actor=ANA)
+    await events.remove(event.id, after=await last_deed(event.id), actor=ANA)
     assert await db.fetchval("SELECT count(*) FROM event") + await db.fetchval("SELECT count(*) FROM ticket_type") == 0
     entry = await db.fetchrow("SELECT action, before::text, event_id FROM audit_entry")
     assert (entry["action"], entry["event_id"]) == ("event removed", event.id)
     assert "Never Mind" in entry["before"]
     with pytest.raises(EventNotFound):
-        await events.remove(event.id, actor=ANA)
+        await events.remove(event.id, after=await last_deed(event.id), actor=ANA)
 
 
 async def test_what_is_on_sale_or_was_ever_held_stays():
     event = await make_event()
     with pytest.raises(EventInUse):
-        await events.remove(event.id, actor=ANA)
+        await events.remove(event.id, after=await last_deed(event.id), actor=ANA)
     await let_time_run_out(await hold(event))
     await events.unpublish(event.id, actor=ANA)
     with pytest.raises(EventInUse):
-        await events.remove(event.id, actor=ANA)
+        await events.remove(event.id, after=await last_deed(event.id), actor=ANA)
     assert await db.fetchval("SELECT count(*) FROM ticket_type") == 1
 
 
@@ -295,7 +296,7 @@ async def test_a_draft_is_sold_from_at_the_desk_or_removed_and_never_both():
         gift = DeskSale({event.types["General"]: 1}, "Eva", "eva@example.org", method=None)
         await asyncio.gather(
             desk_sales.sell(event.id, gift, request_key=key(), actor=ANA),
-            events.remove(event.id, actor=ANA),
+            events.remove(event.id, after=0, actor=ANA),
             return_exceptions=True,
         )
         there = await db.fetchval("SELECT count(*) FROM event WHERE id = $1", event.id)

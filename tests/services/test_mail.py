@@ -341,6 +341,31 @@ async def test_tickets_of_a_lost_dispute_are_written_about_and_so_is_their_comin
     assert "€" not in second["text"]
 
 
+async def test_tickets_that_admit_nobody_are_not_sent_again_as_if_they_did(letters, stripe):
+    order_id = await buy(await make_event(), stripe, General=2)
+    first = await db.fetchval("SELECT id FROM ticket WHERE position = 1")
+    await refund_and_run(order_id, TheseTickets(frozenset({first})))
+    await jobs.drain_outbox({})
+    await orders.send_again(order_id, request_key=key(), actor=audit.SYSTEM)
+    await jobs.drain_outbox({})
+    again = (await letters())[0]
+    number = await db.fetchval("SELECT number FROM orders")
+    for part in ("text", "html"):
+        said = again[part].replace("</li>", "\n").splitlines()
+        assert [line.endswith("refunded, admits nobody") for line in said if f"{number}-" in line] == [True, False]
+
+
+async def test_of_tickets_that_were_all_refunded_meanwhile_nobody_is_told_that_they_are_going(letters, stripe):
+    order_id = await buy(await make_event(), stripe)
+    await jobs.drain_outbox({})
+    await orders.send_again(order_id, request_key=key(), actor=audit.SYSTEM)
+    await refund_and_run(order_id)
+    await jobs.drain_outbox({})
+    caught = await letters()
+    assert caught[0]["subject"].startswith("Your refund")
+    assert sum("you're going" in letter["text"] for letter in caught) == 1, "the first of all"
+
+
 async def test_tickets_sent_again_are_another_mail_to_the_address_as_it_is_now(letters, stripe):
     order_id = await buy(await make_event(), stripe)
     await jobs.drain_outbox({})

@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.errors import OrderNotComplete, OrderNotFound, Overtaken
-from domain.orders import JustSent
+from domain.orders import JustSent, NothingToSend
 from models import database as db
 from services import orders, ticket_codes
 from services.audit import Actor
 from tests.makers import buy, key, make_event
+from tests.services.refunding import refund_and_run
 
 pytestmark = pytest.mark.usefixtures("database")
 
@@ -145,6 +146,13 @@ async def test_two_presses_at_once_from_two_desks_send_one_mail(stripe):
     )
     assert sorted(type(o) for o in outcomes if isinstance(o, Exception)) == [JustSent]
     assert len(await notes()) == 1
+
+
+async def test_an_order_none_of_whose_tickets_admits_anybody_has_nothing_to_send(stripe):
+    order_id = await an_order(stripe)
+    await refund_and_run(order_id)
+    with pytest.raises(NothingToSend):
+        await orders.send_again(order_id, request_key=key(), actor=MIRA)
 
 
 async def test_an_order_whose_tickets_are_being_made_has_nothing_to_send_yet(stripe):

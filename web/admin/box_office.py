@@ -7,10 +7,10 @@ from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 
 from domain.access import Permission
+from domain.desk_sales import PriceChanged
 from domain.errors import HoldEnded, InsufficientInventory, Refusal, RequestKeyReused, TooBusy
 from domain.events import EventStatus
 from domain.inventory import MOST_AT_THE_DESK
-from models import stock
 from models.stock import Shelf
 from services import desk_sales
 from tasks import queue
@@ -21,6 +21,7 @@ from web.rendering import redirect
 from web.security import BACKGROUND, QUIET
 
 BUSY = "Very busy right now. Nothing was sold, and what you typed is kept: press the button again in a few seconds."
+OTHER_PRICE = "The price was changed while you were selling. What you typed is kept: look at what it comes to now."
 AGAIN = "That took too long, and the tickets were let go. Nothing was sold, and what you typed is kept: try again."
 
 
@@ -31,14 +32,14 @@ class BoxOfficeController(Controller):
     @get("/new")
     async def ask(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
         event = await event_page.find(event_id)
-        return _page(request, event, sale_form.blank(), await _look(event_id))
+        return _page(request, event, sale_form.blank(), await event_page.shelf(event_id))
 
     @post("/new/summary", opt={BACKGROUND: True, QUIET: True}, status_code=200)
     async def say(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
         """What it comes to, while it is being chosen."""
         await event_page.find(event_id)
         form = sale_form.read(await request.form())
-        lines = sale_form.summary(form, await _look(event_id))
+        lines = sale_form.summary(form, await event_page.shelf(event_id))
         return access.fragment(request, "admin/box_office/_summary.html", lines=lines)
 
     @post(status_code=200)
@@ -47,14 +48,16 @@ class BoxOfficeController(Controller):
         event = await event_page.find(event_id)
         form = sale_form.read(await request.form())
         if form.errors:
-            return _page(request, event, form, await _look(event_id), status_code=422)
+            return _page(request, event, form, await event_page.shelf(event_id), status_code=422)
         try:
             order_id = await desk_sales.sell(event_id, form.sale, request_key=form.key, actor=access.actor(request))
         except TooBusy:
-            return _page(request, event, form, await _look(event_id), problem=BUSY, status_code=503)
+            return _page(request, event, form, await event_page.shelf(event_id), problem=BUSY, status_code=503)
+        except PriceChanged:
+            return _page(request, event, form, await event_page.shelf(event_id), problem=OTHER_PRICE, status_code=409)
         except (HoldEnded, RequestKeyReused):
             form.wish.request_key = new_request_key()
-            return _page(request, event, form, await _look(event_id), problem=AGAIN, status_code=409)
+            return _page(request, event, form, await event_page.shelf(event_id), problem=AGAIN, status_code=409)
         except Refusal as refusal:
             return await _refused(request, event, form, refusal)
         await queue.ring("drain_outbox")
@@ -63,7 +66,7 @@ class BoxOfficeController(Controller):
 
 async def _refused(request: Request, event: Any, form: SaleForm, refusal: Refusal) -> Response[Any]:
     """Looked at after the refusal, so that what is said is so now."""
-    shelf = await _look(event["id"])
+    shelf = await event_page.shelf(event["id"])
     sale_form.explain(refusal, form, shelf)
     status_code = 409 if isinstance(refusal, InsufficientInventory) else 422
     return _page(request, event, form, shelf, status_code=status_code)
@@ -87,7 +90,3 @@ def _page(
         draft=event["status"] == EventStatus.DRAFT,
         over=event_page.state(event) == event_page.ENDED,
     )
-
-
-async def _look(event_id: UUID) -> Shelf:
-    return (await stock.look([event_id]))[event_id]

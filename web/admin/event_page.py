@@ -10,7 +10,8 @@ from litestar import Request, Response
 from domain.access import Permission
 from domain.errors import EventNotFound
 from domain.events import EventStatus, is_over
-from models import event_desk
+from models import event_desk, stock
+from models.stock import Shelf
 from web.admin import access
 
 
@@ -51,6 +52,14 @@ async def find(event_id: UUID) -> Any:
     if event is None:
         raise EventNotFound
     return event
+
+
+async def shelf(event_id: UUID) -> Shelf:
+    """What of it is for sale. Raises EventNotFound also when the draft was removed a moment ago."""
+    found = (await stock.look([event_id])).get(event_id)
+    if found is None:
+        raise EventNotFound
+    return found
 
 
 def page(request: Request, event: Any, template: str, *, tab: str, **values: Any) -> Response[str]:

@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from domain.access import Permission
 from domain.inventory import TypeStock, available_to_customer, event_remaining
 from domain.sales import Sum, total
-from models import attention, sales, stock
+from models import attention, sales
 from models.sales import SOON, Taken, Takings
 from models.stock import Shelf
 from web import words
@@ -80,7 +80,7 @@ class LiveDesk:
 
     async def values(self, *, anew: bool) -> dict[str, Any]:
         event = await event_page.find(self.event["id"])
-        shelf = (await stock.look([event["id"]]))[event["id"]]
+        shelf = await event_page.shelf(event["id"])
         on_hold = await sales.on_hold(event["id"])
         taken = await self._takings.look(anew=anew)
         now, zone, currency = on_hold["now"], event["timezone"], event["currency"]

@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery
 from domain.access import Permission
 from domain.attention import NotOnTheList
 from domain.errors import OrderNotComplete, Overtaken, RequestKeyReused
-from domain.orders import JustSent, OrderStatus
+from domain.orders import JustSent, NothingToSend, OrderStatus
 from models import order_page
 from models.order_page import OrderPage
 from services import attention, orders
@@ -32,7 +32,7 @@ NAME_PROBLEMS = {
     LONG_NAME: f"Shorten the name to {MAX_NAME} characters, so that it fits on the tickets.",
 }
 EMAIL_IS_MISSING = "Enter the email that the tickets should go to."
-DONE = frozenset({"buyer", "email", "holder", "mail", "asked", "sold"})
+DONE = frozenset({"buyer", "email", "holder", "mail", "asked", "sold", "not_yet", "none_left"})
 
 
 @dataclass(slots=True)
@@ -120,6 +120,8 @@ class OrderDeskController(Controller):
             await orders.send_again(order_id, request_key=key, actor=access.actor(request))
         except JustSent as refusal:
             return _page(request, page, done="just_sent", wait=ceil(refusal.wait), status_code=429)
+        except NothingToSend:
+            return _page(request, page, done="none_left", status_code=409)
         except (OrderNotComplete, RequestKeyReused):
             return _page(request, page, done="not_yet", status_code=409)
         await queue.ring("drain_outbox")
@@ -151,10 +153,11 @@ def _shown(
         **refunds.shown(page.found),
         "payment": page.payment,
         "ready": page.order["status"] == OrderStatus.COMPLETED,
+        "sendable": any(ticket["refund_id"] is None for ticket in page.found.tickets),
         "chips": order_list.chips(page.payment),
         "moments": timeline(page.order, page.traces),
         "editing": editing,
-        "done": done if done in DONE or wait or done == "not_yet" else "",
+        "done": done if done in DONE or wait else "",
         "wait": wait,
         "unsettled": bool(page.unsettled) and me.may(Permission.SETTLE_PAYMENTS),
         "may_edit": may_edit,

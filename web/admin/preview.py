@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from domain.access import Permission
 from domain.events import EventStatus
-from models import stock, ticket_desk
+from models import ticket_desk
 from models.stock import Shelf
 from web import events, rendering
 from web.admin import access, event_page
@@ -27,7 +27,7 @@ class PreviewController(Controller):
         if event["status"] == EventStatus.PUBLISHED:
             return redirect(request, f"/events/{event['slug']}")
         seen = {**event, "status": EventStatus.PUBLISHED, "about_types": await ticket_desk.about_types(event_id)}
-        shelf = _as_if_published((await stock.look([event_id]))[event_id])
+        shelf = _as_if_published(await event_page.shelf(event_id))
         parts = events.shown(seen, shelf, None, None)
         return rendering.page(
             request,

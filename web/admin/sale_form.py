@@ -12,6 +12,7 @@ from domain.errors import InsufficientInventory, NothingChosen, QuantityOutOfBou
 from domain.events import Sale, sale_of
 from models.stock import Shelf
 from web import words
+from web.admin.typed import whole_number
 from web.buyer_form import LONG_NAME, MAX_NAME, NO_EMAIL, NO_NAME, ODD_NAME, BuyerForm, read_buyer
 from web.forms import WishForm, new_request_key, read_wish
 
@@ -36,6 +37,7 @@ class SaleForm:
     """`errors`: field → message, in the order of the form. `tickets` names the quantities as a whole."""
 
     wish: WishForm
+    total: int | None = None  # by the prices that the page showed
     kind: str = ""
     method: str = Method.CASH
     buyer: BuyerForm = field(default_factory=BuyerForm)
@@ -47,7 +49,8 @@ class SaleForm:
         """One sale of one page is one request, pressed however often; another sale of the same page is another."""
         chosen = ",".join(f"{t}:{n}" for t, n in sorted(self.wish.wish.items()))
         paid = self.method if self.kind == PAID else ""
-        said = f"{self.wish.request_key}|{self.kind}|{paid}|{chosen}|{self.buyer.name}|{self.buyer.email}|{self.note}"
+        who = f"{self.buyer.name}|{self.buyer.email}"
+        said = f"{self.wish.request_key}|{self.total}|{self.kind}|{paid}|{chosen}|{who}|{self.note}"
         return hashlib.blake2s(said.encode(errors="replace"), digest_size=16).hexdigest()
 
     @property
@@ -58,6 +61,7 @@ class SaleForm:
             buyer_email=self.buyer.email,
             method=Method(self.method) if self.kind == PAID else None,
             note=self.note,
+            total=self.total,
         )
 
 
@@ -67,7 +71,8 @@ def blank() -> SaleForm:
 
 def read(form: FormMultiDict) -> SaleForm:
     read = SaleForm(
-        read_wish(form),
+        wish := read_wish(form),
+        total=_total(form, wish),
         kind=_text(form, "kind"),
         method=_text(form, "method"),
         buyer=read_buyer(form),
@@ -134,6 +139,14 @@ def summary(read: SaleForm, shelf: Shelf) -> list[str]:
         return [f"{tickets}: a gift", "It costs the guest nothing, and counts as sold."]
     amount = words.money(total, shelf.currency)
     return [f"{tickets}: {amount}", "You have taken this money yourself: no card is charged, and Stripe hears nothing."]
+
+
+def _total(form: FormMultiDict, wish: WishForm) -> int | None:
+    """None for a page that does not say its prices."""
+    prices = {type_id: whole_number(_text(form, f"price-{type_id}")) for type_id in wish.wish}
+    if None in prices.values():
+        return None
+    return sum((prices[type_id] or 0) * n for type_id, n in wish.wish.items())
 
 
 def _too_few(short: Any, shelf: Shelf) -> str:

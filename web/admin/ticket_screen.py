@@ -7,9 +7,7 @@ from uuid import UUID
 from litestar import Request, Response
 
 from domain.access import Permission
-from domain.errors import EventNotFound
-from models import stock, ticket_desk
-from models.stock import Shelf
+from models import ticket_desk
 from web import rendering, words
 from web.admin import access, event_page, publication, ticket_rows, ticket_type_form
 from web.admin.ticket_type_form import Terms
@@ -22,7 +20,7 @@ Screen = dict[str, Any]
 async def numbers(event_id: UUID) -> Screen:
     """What changes while the page is open, the same for everybody who may see sales."""
     event = await event_page.find(event_id)
-    shelf, types = await _shelf(event_id), await ticket_desk.types(event_id)
+    shelf, types = await event_page.shelf(event_id), await ticket_desk.types(event_id)
     rows = ticket_rows.rows(types, shelf, event)
     return {"event": event, "rows": rows, "meter": ticket_rows.meter(shelf), "sees_sales": True, "shelf": shelf}
 
@@ -38,7 +36,7 @@ async def look_for_all(event_id: UUID, _: set[UUID] | None) -> dict[UUID, Seen]:
 async def look(request: Request, event_id: UUID) -> Screen:
     """All that the screen is made of."""
     event = await event_page.find(event_id)
-    shelf, types = await _shelf(event_id), await ticket_desk.types(event_id)
+    shelf, types = await event_page.shelf(event_id), await ticket_desk.types(event_id)
     return {
         **event_page.frame(request, event, "tickets"),
         "terms": Terms(event["currency"], event["timezone"], event["total_capacity"]),
@@ -57,13 +55,6 @@ async def look(request: Request, event_id: UUID) -> Screen:
         "zone": words.zone_name(event["now"], event["timezone"]),
         "sees_sales": access.me(request).may(Permission.SEE_SALES),
     }
-
-
-async def _shelf(event_id: UUID) -> Shelf:
-    shelf = (await stock.look([event_id])).get(event_id)
-    if shelf is None:
-        raise EventNotFound
-    return shelf
 
 
 def open_row(screen: Screen, which: str) -> None:

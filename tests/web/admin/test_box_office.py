@@ -7,6 +7,7 @@ import pytest
 
 from models import database as db
 from tests.makers import hold, left, make_event, ticket_type
+from tests.web.admin.test_order import form_in
 
 KEY = re.compile(r'name="request_key" value="([^"]+)"')
 
@@ -47,6 +48,27 @@ async def test_what_was_paid_elsewhere_says_how_everywhere(signed_in, browser):
     tickets = await browser.get(re.search(r'href="(/orders/[^"]+)"', page)[1])
     assert "by bank transfer" in tickets.text
     assert "Invoice 17" not in tickets.text, "for colleagues"
+
+
+async def test_what_is_sold_at_the_desk_costs_what_the_form_said(signed_in):
+    event, desk = await make_event(), await signed_in("manager")
+    form = form_in((await desk.get(f"{address(event)}/new")).text, address(event))
+    sale = {**form, "name": "Ana", "email": "ana@example.org", "kind": "paid", "method": "cash"}
+    sale[f"qty-{event.types['General']}"] = "2"
+    assert "€48.00" in (await desk.post(f"{address(event)}/new/summary", data=sale)).text
+    await db.execute("UPDATE ticket_type SET price = 3000")
+    answer = await desk.post(address(event), data=sale)
+    assert answer.status_code == 409
+    assert "The price was changed while you were selling." in answer.text
+    assert "2 × General: €60.00" in answer.text
+    assert await db.fetchval("SELECT count(*) FROM orders") == 0
+    assert await db.fetchval("SELECT held FROM event") == 0, "nobody waits for seats that nobody wanted at that price"
+    again = {**sale, **form_in(answer.text, address(event))}
+    assert (await desk.post(address(event), data=again)).status_code == 303, "once it was read, it is a decision"
+    assert await db.fetchval("SELECT total_amount FROM orders") == 6000
+    await db.execute("UPDATE ticket_type SET price = 3500")
+    assert (await desk.post(address(event), data=again)).status_code == 303, "pressed twice, it is sold once"
+    assert await db.fetchval("SELECT count(*) FROM orders") == 1
 
 
 async def test_types_that_buyers_are_not_offered_are_on_the_form(signed_in):

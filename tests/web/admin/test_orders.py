@@ -9,7 +9,7 @@ import pytest
 from domain.refunds import Everything, Money, RefundReason
 from models import database as db
 from models import order_desk
-from services import refunds, tickets
+from services import audit, orders, refunds, tickets
 from services.audit import Actor
 from services.transaction import transaction
 from tests.admins import make_admin
@@ -446,3 +446,11 @@ async def at_moment(moment: str, event) -> str:
         await db.execute("SET LOCAL session_replication_role = replica")
         await db.execute("UPDATE orders SET created_at = $1 WHERE id = $2", datetime.fromisoformat(moment), order_id)
     return await number_of(order_id)
+
+
+async def test_a_corrected_name_rings_the_bell_of_the_list(stripe):
+    order_id = await buy(await make_event(), stripe)
+    before = (await order_desk.pulse(None))["pulse"]
+    fields = {"buyer_name": ("Ana Kovač", "Eva Zupan")}
+    await orders.correct_buyer(order_id, fields, holders_too=False, actor=audit.SYSTEM)
+    assert (await order_desk.pulse(None))["pulse"] != before
