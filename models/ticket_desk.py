@@ -22,7 +22,9 @@ LAST_CHANGE = """
 ABOUT = "SELECT jsonb_object_agg(id, description) FROM ticket_type WHERE event_id = $1"
 
 WAITING = """
-    SELECT count(DISTINCT checkout_id)::int AS buyers, coalesce(sum(quantity), 0)::int AS tickets
+    SELECT count(DISTINCT checkout_id)::int AS buyers, coalesce(sum(quantity), 0)::int AS tickets,
+           (SELECT count(*) FROM ticket AS k JOIN orders AS o ON o.id = k.order_id
+            WHERE o.event_id = $1 AND k.refund_id IS NULL)::int AS valid
     FROM reservation WHERE event_id = $1 AND status = 'ACTIVE' AND expires_at > clock_timestamp()
 """
 
@@ -37,10 +39,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Who holds tickets right now and may still pay."""
+    """Who holds tickets right now and may still pay; and how many have been bought that admit."""
 
     buyers: int
     tickets: int
+    valid: int
 
 
 async def types(event_id: UUID) -> Sequence[Any]:

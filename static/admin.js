@@ -28,6 +28,15 @@
   });
   on("htmx:after:swap", () => $$("dialog[data-modal]").forEach(open));
 
+  /* A menu closes when somebody goes on elsewhere, or says Escape. */
+  on("click", (event) => $$("details.more[open]").forEach((menu) => { if (!menu.contains(event.target)) menu.open = false; }));
+  on("keydown", (event) => {
+    const menu = event.key === "Escape" && event.target.closest("details.more[open]");
+    if (!menu) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+
   /* What a page asks by itself is refused once its session is over: say so, instead of standing still. */
   function shutOut(status) {
     const words = document.querySelector("#shut-out");

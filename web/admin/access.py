@@ -291,11 +291,16 @@ def safe_next(path: object) -> str:
 
 
 def send_to_sign_in(request: Request, needed: SignInNeeded) -> Response[Any]:
-    """The page that lets them in, which leads back to where they were going. What a page asks by itself gets 401."""
+    """The page that lets them in, which leads back to where they were going. What a page asks by itself gets 401; so
+    does what somebody is saving, beside whose page it is said: what they typed is nowhere else."""
     if request.route_handler.opt.get(BACKGROUND):
         return Response("", status_code=401, media_type="text/html", headers={"Cache-Control": "no-store"})
     back = safe_next(_where_they_were(request))
     path = needed.path if back == HOME else f"{needed.path}?next={quote(back, safe='/')}"
+    if is_htmx(request) and request.method not in SAFE_METHODS:
+        toast = {"layout": "refusals/_toast.swap.html", "path": path}
+        headers = {"Cache-Control": "no-store"}
+        return rendering.page(request, "refusals/signed_out.html", status_code=401, headers=headers, **toast)
     answer = redirect(request, path)
     answer.headers["Cache-Control"] = "no-store"
     return answer

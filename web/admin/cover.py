@@ -73,7 +73,7 @@ async def _answer(request: Request, event_id: UUID, *, problem: str | None = Non
     event = await event_page.find(event_id)
     status = 422 if problem else 200
     if is_htmx(request):
-        values = {"event": event, "address": f"/admin/events/{event_id}", "cover_problem": problem}
+        values = {**event_page.frame(request, event, "details"), "cover_problem": problem}
         return access.fragment(request, "admin/events/_cover.html", status_code=status, **values)
     return event_page.page(
         request, event, "admin/events/cover.html", tab="details", status_code=status, cover_problem=problem

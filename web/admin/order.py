@@ -76,7 +76,7 @@ class OrderDeskController(Controller):
         editing = Editing("buyer", typed, was, errors, holders_too=bool(form.get("holders")))
         if errors:
             return _page(request, page, editing=editing, status_code=422)
-        fields = {f"buyer_{name}": (was[name], typed[name]) for name in typed}
+        fields = {f"buyer_{name}": (was[name], typed[name]) for name in typed if typed[name] != was[name]}
         try:
             await orders.correct_buyer(order_id, fields, holders_too=editing.holders_too, actor=access.actor(request))
         except Overtaken:
@@ -171,7 +171,11 @@ def _shown(
 def _overtaken(request: Request, page: OrderPage, editing: Editing) -> Response[Any]:
     """Somebody else was quicker: what they wrote is shown, what was typed is kept, and saving again is a decision."""
     now = _buyer(page) if editing.what == "buyer" else _holder(page, UUID(editing.what))
-    editing.theirs = [f"The {name} is “{now[name]}” now." for name in editing.was if now[name] != editing.was[name]]
+    for name, was in editing.was.items():
+        if editing.typed[name] == was:
+            editing.typed[name] = now[name]  # nobody touched it here: it is as somebody else has put it
+        elif now[name] != was:
+            editing.theirs.append(f"The {name} is “{now[name]}” now.")
     editing.was = {name: now[name] for name in editing.was}
     return _page(request, page, editing=editing, status_code=409)
 

@@ -206,6 +206,18 @@ async def test_signing_in_leads_back_to_where_one_was_going(browser):
     assert (await browser.get("/admin")).headers["location"] == "/admin/login"
 
 
+async def test_whoever_is_signed_out_while_they_type_keeps_what_they_typed_and_is_told(browser, script):
+    event = await make_event()
+    details = f"/admin/events/{event.id}/details"
+    where = {**script, "HX-Current-URL": f"http://shop.localhost{details}"}
+    answer = await browser.post(f"{details}/city", data={"city": "Graz"}, headers=where)
+    assert answer.status_code == 401
+    assert "hx-redirect" not in answer.headers
+    assert 'hx-target="#toasts"' in answer.text
+    assert "You are signed out, so nothing was saved" in answer.text
+    assert f'href="/admin/login?next={details}"' in answer.text
+
+
 async def test_htmx_navigates_and_comes_back_to_the_page_it_was_on(browser, script):
     script["HX-Current-URL"] = f"{SHOP}/admin/account?x=1"
     answer = await browser.get("/admin/admins", headers=script)

@@ -133,7 +133,7 @@ async def test_a_picture_is_only_a_picture(browser):
     name = await db.fetchval("SELECT cover FROM event")
     for file in (f"cover/{name}/small.webp", f"cover/{name}/shared.jpg", "cover.svg", "cover.png"):
         answer = await browser.get(f"/events/{event.slug}/{file}")
-        assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["content-type"].startswith("image/")
         assert b"<script" not in answer.content

@@ -188,6 +188,25 @@ async def test_a_buyer_is_put_right_in_place_and_the_tickets_are_offered_to_the_
     assert told.startswith("Name and email corrected by Mira Novak Ana Kovač → Ana Kovačič; ana@example.org →")
 
 
+async def test_a_field_that_nobody_touched_is_taken_back_by_nobody(signed_in, stripe):
+    order_id = await two_kinds(stripe)
+    ana, bob = await signed_in("manager"), await signed_in("manager")
+    read = {"was_name": "Ana Kovač", "was_email": "ana@example.org"}
+    await post(bob, order_id, "buyer", name="Ana Žagar", email="ana@example.com", holders="1", **read)
+    answer = await post(ana, order_id, "buyer", name="Ana Kovač", email="a.kovac@example.org", holders="1", **read)
+    assert answer.status_code == 409
+    assert "The email is “ana@example.com” now." in answer.text
+    assert "The name is" not in answer.text
+    assert 'value="Ana Žagar"' in answer.text
+    assert 'value="a.kovac@example.org"' in answer.text
+    decided = dict(HIDDEN.findall(answer.text.partition('id="buyer"')[2].partition("</form>")[0]))
+    await post(ana, order_id, "buyer", name="Ana Žagar", email="a.kovac@example.org", holders="1", **decided)
+    assert tuple(await db.fetchrow("SELECT buyer_name, buyer_email FROM orders")) == (
+        "Ana Žagar",
+        "a.kovac@example.org",
+    )
+
+
 async def test_a_mistake_is_said_beside_the_field_and_nothing_typed_is_lost(signed_in, stripe):
     order_id = await two_kinds(stripe)
     desk = await signed_in("manager")

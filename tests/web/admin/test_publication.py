@@ -7,7 +7,8 @@ import pytest
 
 from models import database as db
 from models.ids import new_id
-from tests.makers import hold, make_event, ticket_type
+from tests.makers import buy, hold, make_event, ticket_type
+from tests.services.refunding import refund_and_run
 
 
 async def draft(*types, **values):
@@ -159,3 +160,11 @@ async def test_an_event_that_is_not_there_is_said_to_be_so(signed_in):
 def availability(page):
     """The list of tickets, as it stands between its marks."""
     return re.search(r'<ul class="tickets".*?</ul>', page, re.DOTALL)[0]
+
+
+async def test_taking_off_sale_says_how_many_tickets_stay_valid_and_counts_none_that_were_refunded(signed_in, stripe):
+    event = await make_event()
+    await buy(event, stripe, General=2)
+    await refund_and_run(await buy(event, stripe, General=3))
+    question = (await (await signed_in("manager")).get(publication(event))).text
+    assert "2 tickets stay valid." in question
