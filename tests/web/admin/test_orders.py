@@ -454,3 +454,10 @@ async def test_a_corrected_name_rings_the_bell_of_the_list(stripe):
     fields = {"buyer_name": ("Ana Kovač", "Eva Zupan")}
     await orders.correct_buyer(order_id, fields, holders_too=False, actor=audit.SYSTEM)
     assert (await order_desk.pulse(None))["pulse"] != before
+
+
+@pytest.mark.parametrize("name", ["Əliyev", "Өмірбек", "Қайрат", "Үүрийнтуяа", "Ŋamo", "Արամ", "Ქეთევან"])
+async def test_a_name_is_found_in_small_letters_in_any_script_that_has_them(database, name):
+    for said in (name.lower(), name.upper()):
+        found = "SELECT order_words('FY-7K3M-Q2VX', $1, 'a@example.org', 'x') @@ order_query($2)"
+        assert await db.fetchval(found, name, said), said
