@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Controller, Request, Response, get, post
+from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from domain.access import AlreadyAdmin, LastOwner, Permission, Role
@@ -63,6 +64,13 @@ class AdminsController(Controller):
         except LastOwner as refusal:
             return await _page(request, problem=LAST_OWNER, refusal=refusal)
         return redirect(request, "/admin/admins?done=role")
+
+    @get("/{admin_id:uuid}/disablement")
+    async def ask_to_disable(self, request: Request, admin_id: FromPath[UUID]) -> Response[Any]:
+        person = next((each for each in await admins.everybody() if each["id"] == admin_id), None)
+        if person is None:
+            raise NotFoundException
+        return access.page(request, "admin/disablement.html", section="admins", person=person)
 
     @post("/{admin_id:uuid}/disablement", status_code=200)
     async def disable(self, request: Request, admin_id: FromPath[UUID]) -> Response[Any]:

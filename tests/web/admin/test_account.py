@@ -155,3 +155,11 @@ async def test_names_and_addresses_are_shown_as_text(signed_in):
     desk = await signed_in("owner", name="<script>alert(1)</script>")
     for address in ("/admin/account", "/admin/admins"):
         assert "<script>alert" not in (await desk.get(address)).text
+
+
+async def test_putting_somebody_out_is_asked_first_and_says_whom(signed_in):
+    owner, other = await signed_in("owner"), await make_admin("manager", name="Jonas Weber")
+    address = f"/admin/admins/{other.id}/disablement"
+    assert f'href="{address}"' in (await owner.get("/admin/admins")).text
+    assert "Disable Jonas Weber?" in (await owner.get(address)).text
+    assert (await owner.get(f"/admin/admins/{uuid4()}/disablement")).status_code == 404
