@@ -65,8 +65,9 @@ def leaving(rows: Iterable[Any], *, now: datetime, names: bool) -> list[Leaving]
 
 def short(name: str) -> str:
     """Ana Kovač → Ana K.: enough to know them by, for a screen that others may see."""
-    first, _, last = name.strip().rpartition(" ")
-    return f"{first.split()[0]} {last[0]}." if first else last
+    first, *others = name.split()
+    last = next((word for word in reversed(others) if word[0].isalpha()), "")
+    return f"{first} {last[0]}." if last else first
 
 
 def since(passed: timedelta) -> str:

@@ -132,6 +132,7 @@ async def _ask(request: Request, event_id: UUID, *, status_code: int = 200) -> R
         "checklist": await checklist(event, types),
         "offer": _offer(event, [t for t in types if t["is_enabled"]]),
         "waiting": await ticket_desk.waiting(event_id),
+        "over": is_over(start_date=event["start_date"], end_date=event["end_date"], now=event["now"]),
         **event_page.frame(request, event, ""),
     }
     if is_htmx(request):

@@ -3,6 +3,7 @@
 import re
 from datetime import datetime
 
+import pytest
 from litestar import Litestar
 
 from domain import access as rules
@@ -24,7 +25,7 @@ from tests.makers import (
 from tests.services.refunding import refund
 from tests.web.admin.watching import Watcher
 from web import live
-from web.admin import live_desk
+from web.admin import feed, live_desk
 
 
 def address(event) -> str:
@@ -66,6 +67,14 @@ async def test_the_page_is_whole_without_a_script(signed_in, stripe):
     ):
         assert words in text
     assert "Sales by" not in text
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [("Ana Kovač", "Ana K."), ("Ana", "Ana"), ("Ana Maria Kovač 😀", "Ana K."), ("ליאורה כהן", "ליאורה כ.")],
+)
+def test_people_are_named_as_short_as_they_can_be_known_by(name, short):
+    assert feed.short(name) == short
 
 
 async def test_the_chart_says_in_a_table_what_its_bars_show(signed_in, stripe):

@@ -168,3 +168,10 @@ async def test_taking_off_sale_says_how_many_tickets_stay_valid_and_counts_none_
     await refund_and_run(await buy(event, stripe, General=3))
     question = (await (await signed_in("manager")).get(publication(event))).text
     assert "2 tickets stay valid." in question
+
+
+async def test_what_is_over_is_not_said_to_go_on_sale(signed_in):
+    event = await draft(start_date=datetime(2020, 5, 1, tzinfo=UTC))
+    question = (await (await signed_in("manager")).get(publication(event))).text
+    assert "It is over, so nobody could buy a ticket" in question
+    assert "tickets go on sale" not in question
