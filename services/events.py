@@ -139,7 +139,7 @@ async def set_timezone(event_id: UUID, *, was: str, to: str, actor: Actor) -> No
         carried = partial(local_time.carried_span, old=zone(was), new=zone(to))
         start, end = carried(event["start_date"], event["end_date"])
         for row in await database.fetch(WINDOWS, event_id):
-            await database.execute(SET_WINDOW, row["id"], *carried(row["sales_start"], row["sales_end"]))
+            await _set_window(row, *carried(row["sales_start"], row["sales_end"]), actor)
         await _write(event, {"timezone": to, "start_date": start, **({"end_date": end} if end else {})}, actor)
     live.announce(event_id)
 
@@ -258,6 +258,16 @@ async def _write(event: Any, changed: Mapping[str, Any], actor: Actor) -> None:
         raise
     before = {name: event[name] for name in changed}
     await audit.write(actor, "event changed", "event", event["id"], before, changed)
+
+
+async def _set_window(row: Any, start: datetime | None, end: datetime | None, actor: Actor) -> None:
+    """Written down at the ticket type: who is overtaken there is told who moved it."""
+    changed = {name: to for name, to in (("sales_start", start), ("sales_end", end)) if row[name] != to}
+    if not changed:
+        return
+    await database.execute(SET_WINDOW, row["id"], start, end)
+    before = {name: row[name] for name in changed}
+    await audit.write(actor, "ticket type changed", "ticket_type", row["id"], before, changed)
 
 
 def _check_dates(start_date: datetime, end_date: datetime | None) -> None:

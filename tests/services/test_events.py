@@ -1,6 +1,7 @@
 """Events at the desk: drafted, edited in place, published, copied."""
 
 import asyncio
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -131,6 +132,23 @@ async def test_another_zone_may_jump_over_a_whole_sales_window():
     await events.set_timezone(event.id, was="UTC", to="Europe/Vienna", actor=ANA)
     window = await db.fetchrow("SELECT sales_end - sales_start AS lasts FROM ticket_type")
     assert window["lasts"] == timedelta(minutes=40)
+
+
+async def test_who_moves_sales_with_the_zone_is_written_down_at_the_ticket_type_too():
+    ten = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    event = await make_event(ticket_type(sales_start=ten), ticket_type("Door"), timezone="Europe/Vienna")
+    await events.set_timezone(event.id, was="Europe/Vienna", to="America/New_York", actor=ANA)
+    entries = await db.fetch("SELECT * FROM audit_entry WHERE subject_kind = 'ticket_type'")
+    assert [(e["actor_name"], e["subject_id"]) for e in entries] == [("Ana", str(event.types["General"]))]
+    assert json.loads(entries[0]["before"]) == {"sales_start": str(ten)}
+    assert json.loads(entries[0]["after"]) == {"sales_start": str(ten + timedelta(hours=6))}
+
+
+async def test_a_zone_with_the_same_clocks_moves_no_sales():
+    start = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    event = await make_event(ticket_type(sales_start=start), timezone="Europe/Vienna")
+    await events.set_timezone(event.id, was="Europe/Vienna", to="Europe/Ljubljana", actor=ANA)
+    assert await audited() == [("Ana", "event changed")]
 
 
 async def test_the_same_form_sent_twice_makes_one_event():
