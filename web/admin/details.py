@@ -50,28 +50,30 @@ class DetailsController(Controller):
             raise NotFoundException
         event, form = await event_page.find(event_id), await request.form()
         typed, was = event_form.text(form, name), event_form.text(form, "was")
+        zone = event_form.text(form, "zone") or event["timezone"]
         try:
             if form.get("choice") != "theirs":
-                to = event_form.read(field, typed, event["timezone"])
-                await _save(event, field, was=event_form.read_mark(field, was), to=to, actor=access.actor(request))
+                read, to = event_form.read_mark(field, was), event_form.read(field, typed, zone)
+                await _save(event, field, was=read, to=to, zone=zone, actor=access.actor(request))
         except Overtaken:
             fresh = await event_page.find(event_id)
-            told = shown(field, fresh, typed=typed, theirs=await theirs(field, fresh, access.me(request)))
+            told = shown(field, fresh, typed=typed, theirs=await theirs(field, fresh, access.me(request), zone=zone))
             return await _refuse(request, fresh, told, status=409)
         except (ValueError, EndBeforeStart, CurrencyInUse) as problem:
-            told = shown(field, event, typed=typed, was=was, error=_in_words(problem, event))
+            told = shown(field, event, typed=typed, was=was, zone=zone, error=_in_words(problem, event))
             return await _refuse(request, event, told, status=422)
         return await _done(request, event, field, said="Kept as it is" if form.get("choice") == "theirs" else SAVED)
 
 
-async def _save(event: Mapping[str, Any], field: Field, *, was: Any, to: Any, actor: Actor) -> None:
+async def _save(event: Mapping[str, Any], field: Field, *, was: Any, to: Any, zone: str, actor: Actor) -> None:
+    """`zone`: of the clocks that the page showed, on which a time was typed."""
     match field.name:
         case "start_date":
-            await events.move(event["id"], was=was, to=to, timezone=event["timezone"], actor=actor)
+            await events.move(event["id"], was=was, to=to, timezone=zone, actor=actor)
         case "timezone":
             await events.set_timezone(event["id"], was=was, to=to, actor=actor)
         case "end_date":
-            await events.change(event["id"], {"end_date": (was, to)}, timezone=event["timezone"], actor=actor)
+            await events.change(event["id"], {"end_date": (was, to)}, timezone=zone, actor=actor)
         case name:
             await events.change(event["id"], {name: (was, to)}, actor=actor)
 

@@ -8,6 +8,7 @@ import pytest
 
 from models import database as db
 from tests.makers import hold, let_time_run_out, make_event, ticket_type
+from tests.web.admin.test_order import form_in
 from web import words
 from web.admin import event_form, zones
 from web.admin.event_form import FIELDS
@@ -322,6 +323,37 @@ async def test_a_time_is_compared_exactly_and_shown_on_the_clocks_there(signed_i
     told = await save(ana, event.id, "start_date", "2027-01-25T14:00", was=start.isoformat())
     assert told.status_code == 409
     assert "to “24 Jan 2027, 14:00”" in told.text
+
+
+async def test_a_time_typed_on_the_clocks_of_another_zone_is_not_taken(signed_in, script):
+    event = await make_event(start_date=datetime(2027, 1, 23, 13, tzinfo=UTC), timezone="Europe/Vienna")
+    ana, bob = await signed_in("manager", name="Ana"), await signed_in("manager", name="Bob")
+    where = f"{details(event.id)}/end_date"
+    form = form_in((await ana.get(details(event.id))).text, where)
+    await save(bob, event.id, "timezone", "America/New_York", was="Europe/Vienna")
+    for headers in ({}, script):
+        told = await ana.post(where, data={**form, "end_date": "2027-01-23T17:00"}, headers=headers)
+        assert told.status_code == 409
+        assert re.search(
+            r"Bob changed the time zone at \d\d:\d\d E[SD]T to “America/New_York”\. This is empty now\.", told.text
+        )
+        assert 'name="end_date" autocomplete="off" type="datetime-local" value="2027-01-23T17:00"' in told.text
+    assert (await the_event())["end_date"] is None
+    again = {**form_in(told.text, where), "end_date": "2027-01-23T17:00", "choice": "mine"}
+    assert (await ana.post(where, data=again)).status_code == 303
+    assert (await the_event())["end_date"] == datetime(2027, 1, 23, 22, tzinfo=UTC), "17:00 in New York"
+
+
+async def test_a_time_that_is_wrong_stays_on_the_clocks_that_it_was_typed_on(signed_in):
+    event = await make_event(start_date=datetime(2027, 1, 23, 13, tzinfo=UTC), timezone="Europe/Vienna")
+    ana, bob = await signed_in("manager"), await signed_in("manager")
+    where = f"{details(event.id)}/start_date"
+    form = form_in((await ana.get(details(event.id))).text, where)
+    await save(bob, event.id, "timezone", "America/New_York", was="Europe/Vienna")
+    wrong = await ana.post(where, data={**form, "start_date": "soon"})
+    assert wrong.status_code == 422
+    again = await ana.post(where, data={**form_in(wrong.text, where), "start_date": "2027-01-24T14:00"})
+    assert again.status_code == 409
 
 
 async def test_ones_own_other_window_is_called_so(desk, script):
