@@ -145,6 +145,10 @@ class Overtaken(Refusal):
     theirs: object
 
 
+class OtherTerms(Refusal):
+    """The event's currency or time zone was changed meanwhile: a price or a time that was typed means another one."""
+
+
 class EndBeforeStart(Refusal):
     """AC A2: an event ends no earlier than it starts."""
 

@@ -11,7 +11,7 @@ import asyncpg
 
 from domain import allocations
 from domain import ticket_types as rules
-from domain.errors import EventNotFound, LastTypeOnSale, Overtaken, TicketTypeInUse
+from domain.errors import EventNotFound, LastTypeOnSale, OtherTerms, Overtaken, TicketTypeInUse
 from domain.events import EventStatus
 from models import database, stock
 from models.ids import new_id
@@ -37,12 +37,20 @@ NUMBER = """
 
 
 async def add(
-    event_id: UUID, *, name: str, price: int, type_id: UUID | None = None, actor: Actor, **others: Any
+    event_id: UUID,
+    *,
+    name: str,
+    price: int,
+    type_id: UUID | None = None,
+    currency: str | None = None,
+    timezone: str | None = None,
+    actor: Actor,
+    **others: Any,
 ) -> UUID:
     """A new type, last in the list and on sale. Price in minor units; `others` are the rest of FIELDS. Returns it.
 
-    `type_id` is made by the form: the same form sent twice adds one type. Raises EventNotFound,
-    AllocationsExceedCapacity, SalesEndBeforeStart, MinimumAboveMaximum.
+    `type_id` is made by the form: the same form sent twice adds one type. `currency` and `timezone` as for `change`.
+    Raises EventNotFound, OtherTerms, AllocationsExceedCapacity, SalesEndBeforeStart, MinimumAboveMaximum.
     """
     type_id = type_id or new_id()
     fields = {"name": name, "price": price, **others}
@@ -51,6 +59,7 @@ async def add(
         shelf = await _lock(event_id)
         if type_id in shelf.stock.types:
             return type_id
+        await _check_terms(shelf, currency, timezone)
         _check_row(DEFAULTS | fields)
         _check_sum(shelf, {type_id: fields.get("allocation")})
         await _write(event_id, type_id, fields)
@@ -59,16 +68,27 @@ async def add(
     return type_id
 
 
-async def change(event_id: UUID, type_id: UUID, fields: Mapping[str, tuple[Any, Any]], *, actor: Actor) -> None:
+async def change(
+    event_id: UUID,
+    type_id: UUID,
+    fields: Mapping[str, tuple[Any, Any]],
+    *,
+    currency: str | None = None,
+    timezone: str | None = None,
+    actor: Actor,
+) -> None:
     """Set fields of a type: name → (as it was read, as it shall be). All of them or none.
 
-    Raises EventNotFound, Overtaken (`theirs`: field → what it says now), CapacityTooSmall, AllocationsExceedCapacity,
-    LastTypeOnSale, SalesEndBeforeStart, MinimumAboveMaximum.
+    What was typed says in which `currency` and `timezone`: in another one it means something else.
+
+    Raises EventNotFound, OtherTerms, Overtaken (`theirs`: field → what it says now), CapacityTooSmall,
+    AllocationsExceedCapacity, LastTypeOnSale, SalesEndBeforeStart, MinimumAboveMaximum.
     """
     assert fields.keys() <= FIELDS, "not every column is a field of the form"
     async with transaction():
         shelf = await _lock(event_id)
         row = await _row(event_id, type_id)
+        await _check_terms(shelf, currency, timezone)
         changed = _changed(row, fields)
         if not changed:
             return
@@ -139,6 +159,12 @@ async def _write(event_id: UUID, type_id: UUID, fields: Mapping[str, Any]) -> No
         )
     except asyncpg.UniqueViolationError as taken:  # the id of another event's type: nobody's form made that
         raise EventNotFound from taken
+
+
+async def _check_terms(shelf: Shelf, currency: str | None, timezone: str | None) -> None:
+    now = await database.fetchval("SELECT timezone FROM event WHERE id = $1", shelf.stock.id)
+    if currency not in (None, shelf.currency) or timezone not in (None, now):
+        raise OtherTerms
 
 
 def _changed(row: Any, fields: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:

@@ -224,6 +224,7 @@ def test_every_refusal_has_its_place():
         "AllocationsExceedCapacity",
         "NotPublishable",
         "Overtaken",
+        "OtherTerms",
         "EndBeforeStart",
         "CurrencyInUse",
         "EventInUse",

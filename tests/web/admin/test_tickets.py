@@ -32,11 +32,7 @@ class Screen:
     async def open(self, name="General"):
         """What the form of a type would send if nothing were touched."""
         type_id = self.event.types[name]
-        page = await self.see(edit=type_id)
-        form = re.search(rf'<form class="tt tt--edit" id="tt-{type_id}".*?</form>', page, re.DOTALL)[0]
-        fields = dict(re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form))
-        fields[f"description-{type_id}"] = re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL)[1]
-        return fields
+        return fields_of(await self.see(edit=type_id), type_id)
 
     async def change(self, name="General", /, *, read=None, keep=None, **typed):
         type_id = self.event.types[name]
@@ -68,6 +64,18 @@ async def capacity(event):
 
 async def stored(event, name="General"):
     return await db.fetchrow("SELECT * FROM ticket_type WHERE id = $1", event.types[name])
+
+
+def fields_of(page, type_id):
+    form = re.search(rf'<form class="tt tt--edit" id="tt-{type_id}".*?</form>', page, re.DOTALL)[0]
+    fields = dict(re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form))
+    fields[f"description-{type_id}"] = re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL)[1]
+    return fields
+
+
+def sent(answer, event, name="General"):
+    """What the form of a type would send as it was answered."""
+    return fields_of(answer.text, event.types[name])
 
 
 def error(answer, field):
@@ -399,6 +407,75 @@ async def test_two_admins_at_one_type_are_told_field_by_field_and_choose(screen)
     assert 'value="7"' in kept.text
     assert (await desk.change(read=seen, allocation="7")).status_code == 303
     assert [(await stored(event))[name] for name in ("price", "allocation")] == [2600, 7]
+
+
+async def test_sales_times_typed_on_the_clocks_of_another_zone_are_not_taken(screen, script):
+    event = await make_event(ticket_type(sales_end=datetime(2027, 1, 10, 17, tzinfo=UTC)), timezone="Europe/Vienna")
+    for headers in ({}, script):
+        desk = await screen(event, **headers)
+        read = await desk.open()
+        now = "America/New_York" if "Vienna" in read["zone"] else "Europe/Vienna"
+        await events.set_timezone(event.id, was=read["zone"], to=now, actor=BOR)
+        answer = await desk.change(read=read, sales_start="2026-12-01T10:00")
+        assert answer.status_code == 409
+        assert f"Bor Novak made the time zone {now} at" in answer.text
+        assert "What you typed is still here, not saved." in answer.text
+        assert 'value="2026-12-01T10:00"' in answer.text
+        assert (await stored(event))["sales_start"] is None
+    assert (await desk.change(read=sent(answer, event), sales_start="2026-12-01T10:00")).status_code == 200
+    row = await stored(event)
+    assert row["sales_start"] == datetime(2026, 12, 1, 9, tzinfo=UTC), "10:00 in Vienna, by then"
+    assert row["sales_end"] == datetime(2027, 1, 10, 17, tzinfo=UTC), "nobody touched it"
+
+
+async def test_a_time_that_moved_with_the_clocks_is_replaced_by_what_was_typed_once_it_is_said(screen):
+    event = await make_event(ticket_type(sales_start=datetime(2026, 12, 1, 9, tzinfo=UTC)), timezone="Europe/Vienna")
+    desk = await screen(event)
+    read = await desk.open()
+    await events.set_timezone(event.id, was="Europe/Vienna", to="America/New_York", actor=BOR)
+    answer = await desk.change(read=read, sales_start="2026-12-01T12:00")
+    assert answer.status_code == 409
+    assert (await desk.change(read=sent(answer, event), sales_start="2026-12-01T12:00")).status_code == 303
+    assert (await stored(event))["sales_start"] == datetime(2026, 12, 1, 17, tzinfo=UTC)
+
+
+async def test_a_price_typed_in_another_currency_is_not_taken(screen, script):
+    event = await make_event(status="DRAFT")
+    for headers in ({}, script):
+        desk = await screen(event, **headers)
+        read = await desk.open()
+        await events.change(event.id, {"currency": (read["currency"], "USD")}, actor=BOR)
+        answer = await desk.change(read={**read, "currency": "EUR"}, price="30")
+        assert answer.status_code == 409, "30 euros are not 30 dollars"
+        assert "Bor Novak made the currency USD at" in answer.text
+        assert 'value="30"' in answer.text
+        assert (await stored(event))["price"] == 2400
+    assert (await desk.change(read=sent(answer, event), price="30")).status_code == 200
+    assert (await stored(event))["price"] == 3000
+
+
+async def test_a_new_type_is_not_added_at_a_price_of_another_currency(screen, script):
+    event = await make_event(currency="USD")
+    for headers in ({}, script):
+        desk, new = await screen(event, **headers), new_id()
+        typed = {"type": str(new), f"name-{new}": "Early bird", f"price-{new}": "30", "currency": "EUR"}
+        answer = await desk.desk.post(desk.address, data=typed, headers=headers)
+        assert answer.status_code == 409
+        assert "Somebody made the currency USD meanwhile." in answer.text
+        assert f'name="price-{new}" type="text" value="30"' in answer.text
+        assert 'name="currency" value="USD"' in answer.text
+    assert await order(event) == ["General"]
+
+
+@pytest.mark.parametrize("terms", ["\0", "‮", "x" * 5_000, "../../etc", "Europe", "¤", "€"])
+async def test_terms_that_are_none_are_others_than_the_events(screen, terms):
+    event = await make_event()
+    desk = await screen(event)
+    for name in ("currency", "zone"):
+        answer = await desk.change(read={**await desk.open(), name: terms}, price="x")
+        assert answer.status_code == 422
+        answer = await desk.change(read={**await desk.open(), name: terms}, price="30")
+        assert answer.status_code == (409 if terms.strip("\0") else 303)
 
 
 async def test_the_same_form_pressed_twice_adds_one_type(screen):
