@@ -157,6 +157,10 @@ class CurrencyInUse(Refusal):
     """Tickets of this event have been held at prices in its currency."""
 
 
+class PricesTyped(Refusal):
+    """Ticket types have prices, and the other currency has more or fewer decimals: 24.00 euros would be 2,400 yen."""
+
+
 class EventInUse(Refusal):
     """Only a draft of which nobody has held or bought a ticket can be removed: what was sold stays to be read."""
 

@@ -12,8 +12,16 @@ from uuid import UUID
 
 import asyncpg
 
-from domain import allocations, events, local_time
-from domain.errors import CurrencyInUse, EndBeforeStart, EventInUse, EventNotFound, NotPublishable, Overtaken
+from domain import allocations, events, local_time, money
+from domain.errors import (
+    CurrencyInUse,
+    EndBeforeStart,
+    EventInUse,
+    EventNotFound,
+    NotPublishable,
+    Overtaken,
+    PricesTyped,
+)
 from domain.events import EventStatus
 from models import database, stock
 from models.ids import new_id
@@ -40,6 +48,7 @@ WINDOWS = """
 """
 SET_WINDOW = "UPDATE ticket_type SET sales_start = $2, sales_end = $3 WHERE id = $1"
 
+PRICED = "SELECT EXISTS (SELECT 1 FROM ticket_type WHERE event_id = $1 AND price > 0)"
 EVER_HELD = "SELECT EXISTS (SELECT 1 FROM checkout WHERE event_id = $1)"
 REMOVE = (
     "DELETE FROM event_cover WHERE event_id = $1",
@@ -98,7 +107,7 @@ async def change(
 
     A time that was typed says in which `timezone`: on the clocks of another one it means nothing.
 
-    Raises EventNotFound, Overtaken, EndBeforeStart, CurrencyInUse.
+    Raises EventNotFound, Overtaken, EndBeforeStart, CurrencyInUse, PricesTyped.
     """
     assert fields.keys() <= FIELDS, "not every column is a field of the form"
     async with transaction():
@@ -107,6 +116,8 @@ async def change(
         changed = {name: to for name, (was, to) in fields.items() if _may_become(event, name, was, to)}
         _check_dates(event["start_date"], changed.get("end_date", event["end_date"]))
         await _write(event, changed, actor)
+        # After the wall of what was held: nobody is sent to set prices to 0 for nothing.
+        await _check_prices(event, changed.get("currency", event["currency"]))
     live.announce(event_id)
 
 
@@ -243,6 +254,13 @@ def _may_become(event: Any, name: str, was: Any, to: Any) -> bool:
 def _check_zone(event: Any, typed_in: str | None) -> None:
     if typed_in is not None and typed_in != event["timezone"]:
         raise Overtaken(event["timezone"])
+
+
+async def _check_prices(event: Any, currency: str) -> None:
+    """Prices are whole minor units, which must go on meaning what was typed."""
+    same = money.decimals(currency) == money.decimals(event["currency"])
+    if not same and await database.fetchval(PRICED, event["id"]):
+        raise PricesTyped
 
 
 async def _write(event: Any, changed: Mapping[str, Any], actor: Actor) -> None:

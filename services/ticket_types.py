@@ -63,7 +63,9 @@ async def add(
         _check_row(DEFAULTS | fields)
         _check_sum(shelf, {type_id: fields.get("allocation")})
         await _write(event_id, type_id, fields)
-        await audit.write(actor, "ticket type added", "ticket_type", type_id, after={**fields, "event": event_id})
+        await audit.write(
+            actor, "ticket type added", "ticket_type", type_id, after={**_priced(fields, shelf), "event": event_id}
+        )
     live.announce(event_id)
     return type_id
 
@@ -100,7 +102,7 @@ async def change(
         columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(changed, 2))
         await database.execute(f"UPDATE ticket_type SET {columns} WHERE id = $1", type_id, *changed.values())
         before = {name: row[name] for name in changed}
-        await audit.write(actor, "ticket type changed", "ticket_type", type_id, before, changed)
+        await audit.write(actor, "ticket type changed", "ticket_type", type_id, before, _priced(changed, shelf))
     live.announce(event_id)
 
 
@@ -132,7 +134,7 @@ async def remove(event_id: UUID, type_id: UUID, *, actor: Actor) -> None:
             raise TicketTypeInUse
         _keep_one_on_sale(shelf, type_id)
         await database.execute("DELETE FROM ticket_type WHERE id = $1", type_id)
-        before = {"name": row["name"], "price": row["price"], "event": event_id}
+        before = _priced({"name": row["name"], "price": row["price"], "event": event_id}, shelf)
         await audit.write(actor, "ticket type removed", "ticket_type", type_id, before)
     live.announce(event_id)
 
@@ -173,6 +175,11 @@ def _changed(row: Any, fields: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
     if overtaken:
         raise Overtaken(overtaken)
     return {name: to for name, (_, to) in fields.items() if row[name] != to}
+
+
+def _priced(facts: Mapping[str, Any], shelf: Shelf) -> dict[str, Any]:
+    """A price is written down with its currency: the event's may be another one when it is read."""
+    return {**facts, "currency_of": shelf.currency} if "price" in facts else dict(facts)
 
 
 def _check_row(row: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from domain.errors import (
     InsufficientInventory,
     NotPublishable,
     Overtaken,
+    PricesTyped,
 )
 from models import database as db
 from models.ids import new_id
@@ -196,6 +197,23 @@ async def test_the_currency_stays_once_somebody_has_held_a_ticket():
     await hold(event)
     with pytest.raises(CurrencyInUse):
         await events.change(event.id, {"currency": ("EUR", "USD")}, actor=ANA)
+
+
+async def test_prices_keep_their_number_of_decimals():
+    event = await make_event(ticket_type(price=2400), status="DRAFT")
+    with pytest.raises(PricesTyped):
+        await events.change(event.id, {"currency": ("EUR", "JPY")}, actor=ANA)
+    await events.change(event.id, {"currency": ("EUR", "USD")}, actor=ANA)
+    await ticket_types.change(event.id, event.types["General"], {"price": (2400, 0)}, actor=ANA)
+    await events.change(event.id, {"currency": ("USD", "JPY")}, actor=ANA)
+    assert (await row(event.id))["currency"] == "JPY"
+
+
+async def test_what_was_held_is_a_better_reason_than_what_was_typed():
+    event = await make_event()
+    await hold(event)
+    with pytest.raises(CurrencyInUse):
+        await events.change(event.id, {"currency": ("EUR", "JPY")}, actor=ANA)
 
 
 async def test_1_4_an_event_without_a_type_on_sale_is_not_published():

@@ -227,6 +227,7 @@ def test_every_refusal_has_its_place():
         "OtherTerms",
         "EndBeforeStart",
         "CurrencyInUse",
+        "PricesTyped",
         "EventInUse",
         "TicketTypeInUse",
         "LastTypeOnSale",

@@ -9,7 +9,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from domain.access import Permission
-from domain.errors import CurrencyInUse, EndBeforeStart, Overtaken
+from domain.errors import CurrencyInUse, EndBeforeStart, Overtaken, PricesTyped
+from domain.events import EventStatus
 from services import events
 from services.audit import Actor
 from web import site
@@ -59,7 +60,7 @@ class DetailsController(Controller):
             fresh = await event_page.find(event_id)
             told = shown(field, fresh, typed=typed, theirs=await theirs(field, fresh, access.me(request), zone=zone))
             return await _refuse(request, fresh, told, status=409)
-        except (ValueError, EndBeforeStart, CurrencyInUse) as problem:
+        except (ValueError, EndBeforeStart, CurrencyInUse, PricesTyped) as problem:
             told = shown(field, event, typed=typed, was=was, zone=zone, error=_in_words(problem, event))
             return await _refuse(request, event, told, status=422)
         return await _done(request, event, field, said="Kept as it is" if form.get("choice") == "theirs" else SAVED)
@@ -134,4 +135,6 @@ def _choices() -> dict[str, Any]:
 def _in_words(problem: Exception, event: Mapping[str, Any]) -> str:
     if isinstance(problem, EndBeforeStart):
         return event_form.end_before_start(event["start_date"], event["timezone"])
+    if isinstance(problem, PricesTyped):
+        return event_form.prices_typed(event["currency"], on_sale=event["status"] == EventStatus.PUBLISHED)
     return event_form.CURRENCY_IN_USE.format(event["currency"]) if isinstance(problem, CurrencyInUse) else str(problem)

@@ -118,6 +118,12 @@ def end_before_start(start: datetime, timezone: str) -> str:
     return f"The end is before the start. Choose {on_clocks(start, timezone)} or later."
 
 
+def prices_typed(currency: str, *, on_sale: bool) -> str:
+    """On sale a price of 0 would be taken at its word."""
+    first = "Take the event off sale, then set" if on_sale else "Set"
+    return f"Prices are typed in {currency}. {first} them to 0, choose the currency, and type them anew."
+
+
 def on_clocks(moment: datetime, timezone: str) -> str:
     """23 Jan 2027, 14:00"""
     return _say(local_time.on_clocks(moment, words.zone(timezone)))

@@ -251,6 +251,18 @@ async def test_the_currency_stays_once_a_ticket_was_held(desk, script):
     assert "held or sold at prices in EUR, so the currency stays" in answer.text
 
 
+@pytest.mark.parametrize(("status", "first"), [("DRAFT", "Set"), ("PUBLISHED", "Take the event off sale, then set")])
+async def test_24_euros_do_not_become_2400_yen(desk, script, status, first):
+    event = await make_event(ticket_type(price=2400), status=status)
+    for headers in ({}, script):
+        desk.headers.update(headers)
+        answer = await save(desk, event.id, "currency", "JPY", was="EUR")
+        assert answer.status_code == 422
+        said = f"Prices are typed in EUR. {first} them to 0, choose the currency, and type them anew."
+        assert f"<span>{said}</span>" in answer.text
+    assert "€24.00" in (await desk.get(f"{LIST}/{event.id}/tickets", headers={"HX-Request": "false"})).text
+
+
 async def test_a_field_that_is_none_is_not_found(desk):
     event = await make_event()
     for name in ("status", "held", "slug", "total_capacity", "made-up"):
