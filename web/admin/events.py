@@ -68,7 +68,7 @@ class EventsDeskController(Controller):
         new = new_event.read(await request.form())
         if new.errors:
             return _form(request, new)
-        event_id = await events.draft(**new.wish, event_id=new.key, actor=access.actor(request))
+        event_id = await events.draft(**new.wish, event_id=new.event_id, actor=access.actor(request))
         return redirect(request, f"{HERE}/{event_id}/details?made=new")
 
     @post("/preview", status_code=200, opt=EDIT)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from babel.numbers import get_currency_symbol
 
@@ -66,6 +66,11 @@ class TypeForm:
     errors: dict[str, str] = field(default_factory=dict)
     theirs: dict[str, str] = field(default_factory=dict)
     said: str = ""
+
+    @property
+    def key(self) -> UUID:
+        """Of a new type: one wish of one form adds one, sent however often; another wish adds another."""
+        return uuid5(self.id, repr(self.values))
 
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """What services.ticket_types.change is told: only the fields that were touched."""

@@ -71,13 +71,13 @@ class TicketsController(Controller):
             try:
                 await ticket_types.add(
                     event_id,
-                    type_id=form.id,
+                    type_id=form.key,
                     currency=form.terms.currency,
                     timezone=form.terms.timezone,
                     actor=access.actor(request),
                     **form.values,
                 )
-                return await _saved(request, event_id, form.id, "admin/tickets/added.swap.html")
+                return await _saved(request, event_id, form.key, "admin/tickets/added.swap.html")
             except OtherTerms:
                 return await _other_terms(request, event_id, form)
             except FORM_REFUSALS as refusal:

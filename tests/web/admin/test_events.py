@@ -140,8 +140,15 @@ async def test_1_3_1_from_the_dashboard_to_the_edit_page_of_a_draft(desk):
 async def test_1_3_1_the_same_form_sent_twice_makes_one_event(desk):
     key = re.search(r'name="key" value="([^"]+)"', (await desk.get(NEW)).text)[1]
     answers = [await desk.post(LIST, data={**GOOD, "key": key}) for _ in range(2)]
-    assert {answer.headers["location"] for answer in answers} == {f"{details(key)}?made=new"}
+    assert {answer.headers["location"] for answer in answers} == {f"{details((await the_event())['id'])}?made=new"}
     assert await db.fetchval("SELECT count(*) FROM event") == 1
+
+
+async def test_another_event_typed_into_the_same_page_is_another_event(desk):
+    key = form_in((await desk.get(NEW)).text, LIST)["key"]
+    first, second = [await desk.post(LIST, data={**GOOD, "title": t, "key": key}) for t in ("Drawing", "Painting")]
+    assert first.headers["location"] != second.headers["location"]
+    assert {row["title"] for row in await db.fetch("SELECT title FROM event")} == {"Drawing", "Painting"}
 
 
 async def test_zone_and_currency_are_those_of_the_last_event(desk):

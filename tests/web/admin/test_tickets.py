@@ -42,9 +42,10 @@ class Screen:
 
     async def add(self, name, price="24", *, type_id=None, **typed):
         type_id = type_id or new_id()
-        self.event.types[name] = type_id
         sent = {f"{field}-{type_id}": value for field, value in {"name": name, "price": price, **typed}.items()}
-        return await self.desk.post(self.address, data={"type": str(type_id), **sent}, headers=self.headers)
+        answer = await self.desk.post(self.address, data={"type": str(type_id), **sent}, headers=self.headers)
+        self.event.types[name] = await db.fetchval("SELECT id FROM ticket_type WHERE name = $1", name)
+        return answer
 
     async def press(self, name, what, **sent):
         return await self.desk.post(f"{self.address}/{self.event.types[name]}/{what}", data=sent, headers=self.headers)
@@ -484,6 +485,16 @@ async def test_the_same_form_pressed_twice_adds_one_type(screen):
     for _ in range(2):
         assert (await desk.add("Early bird", type_id=type_id)).status_code == 303
     assert await db.fetchval("SELECT count(*) FROM ticket_type") == 2
+
+
+async def test_another_ticket_type_typed_into_the_same_form_is_another(screen, script):
+    for headers in ({}, script):
+        event, type_id = await make_event(), new_id()
+        desk = await screen(event, **headers)
+        await desk.add("Early", type_id=type_id)
+        await desk.add("Late", "30", type_id=type_id)
+        await desk.add("Late", "30", type_id=type_id)
+        assert await order(event) == ["General", "Early", "Late"]
 
 
 async def test_types_are_moved_by_buttons(screen, script):
