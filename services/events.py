@@ -61,7 +61,7 @@ COPY = """
                        timezone, currency, total_capacity)
     SELECT $1, $2, $4, category, summary, description, location, address, city, start_date, end_date, timezone,
            currency, total_capacity
-    FROM event WHERE id = $3
+    FROM event WHERE id = $3 ON CONFLICT (id) DO NOTHING
 """
 
 COPY_TYPES = """
@@ -219,16 +219,18 @@ async def remove(event_id: UUID, *, actor: Actor) -> None:
             await database.execute(sql, event_id)
 
 
-async def duplicate(event_id: UUID, *, actor: Actor) -> UUID:
+async def duplicate(event_id: UUID, *, copy_id: UUID | None = None, actor: Actor) -> UUID:
     """A draft “Copy of …” with the same texts, dates, picture, capacity and ticket types; nothing sold or held.
 
-    Raises EventNotFound.
+    With an id of the caller's, the same wish sent twice makes one copy. Raises EventNotFound.
     """
-    copy_id = new_id()
+    copy_id = copy_id or new_id()
     async with transaction():
         event = await _lock(event_id)
         title = events.copy_title(event["title"])
-        await database.execute(COPY, copy_id, await _free_slug(event["title"]), event_id, title)
+        written = await database.execute(COPY, copy_id, await _free_slug(event["title"]), event_id, title)
+        if written == "INSERT 0 0":
+            return copy_id
         await database.execute(COPY_TYPES, copy_id, event_id)
         await covers.copy(event_id, copy_id)
         await audit.write(actor, "event duplicated", "event", copy_id, after={"title": title, "from": event_id})

@@ -49,7 +49,7 @@ async def add(
 ) -> UUID:
     """A new type, last in the list and on sale. Price in minor units; `others` are the rest of FIELDS. Returns it.
 
-    `type_id` is made of what was typed: the same form sent twice adds one type. `currency` and `timezone` as for `change`.
+    `type_id` is made of what was typed: the same form sent twice adds one type. `currency`, `timezone`: see `change`.
     Raises EventNotFound, OtherTerms, AllocationsExceedCapacity, SalesEndBeforeStart, MinimumAboveMaximum.
     """
     type_id = type_id or new_id()

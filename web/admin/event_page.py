@@ -11,6 +11,7 @@ from domain.access import Permission
 from domain.errors import EventNotFound
 from domain.events import EventStatus, is_over
 from models import event_desk
+from models.ids import new_id
 from web.admin import access
 
 
@@ -66,6 +67,7 @@ def frame(request: Request, event: Any, tab: str) -> dict[str, Any]:
         "tab": tab,
         "tabs": [each for each in TABS if me.may(each.permission)],
         "address": f"/admin/events/{event['id']}",
+        "copy_key": new_id(),
         "may_edit": me.may(Permission.EDIT_EVENTS),
     }
 

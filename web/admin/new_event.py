@@ -39,7 +39,7 @@ async def blank() -> NewEvent:
 
 
 def read(form: Mapping[str, Any]) -> NewEvent:
-    new = NewEvent(_key(form), {name: event_form.text(form, name) for name in ASKED})
+    new = NewEvent(read_key(form), {name: event_form.text(form, name) for name in ASKED})
     timezone = _read(new, "timezone", "UTC") or "UTC"
     for name in ASKED:
         if name != "timezone":
@@ -59,7 +59,7 @@ def _read(new: NewEvent, name: str, timezone: str) -> Any:
     return new.wish.get(name)
 
 
-def _key(form: Mapping[str, Any]) -> UUID:
+def read_key(form: Mapping[str, Any]) -> UUID:
     try:
         return UUID(event_form.text(form, "key"))
     except ValueError:

@@ -1,5 +1,6 @@
 """Events at the desk: the list, a new one (AC A1–A4, flow 1.3.1), fields saved in place, two admins at once, a copy."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -518,6 +519,19 @@ async def test_a_copy_opens_with_what_came_along_and_what_did_not(desk):
     assert await db.fetchval("SELECT allocation FROM ticket_type WHERE event_id = $1", copy_id) == 5
     page = (await desk.get(answer.headers["location"])).text
     assert "orders and holds did not" in page
+
+
+@pytest.mark.parametrize("where", ["list", "page"])
+async def test_pressed_twice_it_is_copied_once_and_on_a_later_visit_once_more(desk, where):
+    event = await make_event()
+    address, copies = (LIST if where == "list" else details(event.id)), f"{LIST}/{event.id}/copies"
+    form = form_in((await desk.get(address)).text, copies)
+    answers = await asyncio.gather(*(desk.post(copies, data=form) for _ in range(3)))
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    assert await db.fetchval("SELECT count(*) FROM event") == 2
+    assert await db.fetchval("SELECT count(*) FROM audit_entry") == 1
+    await desk.post(copies, data=form_in((await desk.get(address)).text, copies))
+    assert await db.fetchval("SELECT count(*) FROM event") == 3
 
 
 async def test_a_copy_is_offered_in_the_list_and_on_the_page_to_whom_may_edit(desk, signed_in):
