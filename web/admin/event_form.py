@@ -15,6 +15,7 @@ from domain.events import LONGEST_TITLE
 from domain.local_time import NoSuchTime
 from web import words
 from web.admin import zones
+from web.admin.typed import stored_moment
 from web.buyer_form import TURNING, UNPRINTABLE
 
 ECHO = 50_000  # of something far too long, as much comes back to be repaired
@@ -109,7 +110,7 @@ def read_mark(field: Field, carried: str) -> Any:
     if field.kind != "moment":
         return carried
     try:
-        return datetime.fromisoformat(carried) if carried else None
+        return stored_moment(carried) if carried else None
     except ValueError:
         return carried
 

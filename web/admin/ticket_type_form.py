@@ -305,7 +305,7 @@ def _read_exactly(name: str, text: str | None) -> Any:
         return text
     try:
         if name in ("sales_start", "sales_end"):
-            return datetime.fromisoformat(text) if text else None
+            return typed.stored_moment(text) if text else None
         return int(text) if text or name != "allocation" else None
     except ValueError:
         return NOT_READ

@@ -479,6 +479,18 @@ async def test_terms_that_are_none_are_others_than_the_events(screen, terms):
         assert answer.status_code == (409 if terms.strip("\0") else 303)
 
 
+@pytest.mark.parametrize("was", ["0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31T23:59:59-14:00", "9" * 5_000])
+async def test_a_mark_at_the_end_of_time_is_nobodys(screen, was):
+    event = await make_event(ticket_type(sales_end=datetime(2027, 1, 10, tzinfo=UTC)), timezone="America/New_York")
+    desk = await screen(event)
+    for keep in (None, "sales_start"):
+        answer = await desk.change(read={**await desk.open(), "was-sales_start": was}, keep=keep)
+        assert answer.status_code == (200 if keep else 303), "it is empty, and stays so"
+    assert (await desk.change(read={**await desk.open(), "was-sales_end": was})).status_code == 303
+    late = await desk.change(read={**await desk.open(), "was-sales_end": was}, sales_end="2027-01-11T10:00")
+    assert late.status_code == 409
+
+
 async def test_the_same_form_pressed_twice_adds_one_type(screen):
     event, type_id = await make_event(), new_id()
     desk = await screen(event)
