@@ -1,6 +1,7 @@
 """The details of one event. Each field is saved by itself; what is wrong, or who was quicker, stands beside it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -52,8 +53,9 @@ class DetailsController(Controller):
         event, form = await event_page.find(event_id), await request.form()
         typed, was = event_form.text(form, name), event_form.text(form, "was")
         zone = event_form.text(form, "zone") or event["timezone"]
+        kept = form.get("choice") == "theirs" or _untouched(field, typed, was, zone)
         try:
-            if form.get("choice") != "theirs":
+            if not kept:
                 read, to = event_form.read_mark(field, was), event_form.read(field, typed, zone)
                 await _save(event, field, was=read, to=to, zone=zone, actor=access.actor(request))
         except Overtaken:
@@ -63,7 +65,13 @@ class DetailsController(Controller):
         except (ValueError, EndBeforeStart, CurrencyInUse, PricesTyped) as problem:
             told = shown(field, event, typed=typed, was=was, zone=zone, error=_in_words(problem, event))
             return await _refuse(request, event, told, status=422)
-        return await _done(request, event, field, said="Kept as it is" if form.get("choice") == "theirs" else SAVED)
+        return await _done(request, event, field, said="Kept as it is" if kept else SAVED)
+
+
+def _untouched(field: Field, typed: str, was: str, zone: str) -> bool:
+    """A time that still stands as it was shown. Typed, it would mean the first of two equal hours, and no seconds."""
+    read = event_form.read_mark(field, was)
+    return isinstance(read, datetime) and typed == event_form.in_control(field, read, zone)
 
 
 async def _save(event: Mapping[str, Any], field: Field, *, was: Any, to: Any, zone: str, actor: Actor) -> None:

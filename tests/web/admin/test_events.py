@@ -250,6 +250,33 @@ async def test_an_hour_that_comes_twice_and_a_start_in_the_past_are_said(desk):
     assert "This is in the past." in (await desk.get(details(past.id))).text
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2027, 10, 31, 1, 30, tzinfo=UTC),  # clocks show 02:30 for the second time
+        datetime(2027, 10, 31, 0, 30, 12, 345_678, tzinfo=UTC),
+    ],
+)
+async def test_a_time_that_nobody_touched_stays_as_it_is(desk, moment):
+    event = await make_event(start_date=moment, end_date=moment, timezone="Europe/Vienna")
+    for name in ("start_date", "end_date"):
+        where = f"{details(event.id)}/{name}"
+        form = form_in((await desk.get(details(event.id))).text, where)
+        assert (await desk.post(where, data={**form, name: "2027-10-31T02:30"})).status_code == 303
+    stored = await the_event()
+    assert (stored["start_date"], stored["end_date"]) == (moment, moment)
+    assert await db.fetchval("SELECT count(*) FROM audit_entry") == 0
+
+
+@pytest.mark.parametrize(
+    "was", ["0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31T23:59:59-14:00", "2027-10-31T02:30"]
+)
+async def test_a_mark_at_the_end_of_time_is_nobodys(desk, was):
+    event = await make_event(timezone="America/New_York")
+    for name in ("start_date", "end_date"):
+        assert (await save(desk, event.id, name, "2027-10-31T02:30", was=was)).status_code == 409
+
+
 async def test_the_currency_stays_once_a_ticket_was_held(desk, script):
     event = await make_event()
     await hold(event)
