@@ -115,6 +115,12 @@ def read_mark(field: Field, carried: str) -> Any:
         return carried
 
 
+def check_letters(text: str) -> None:
+    """A ValueError for what cannot be shown, or would turn the text around it."""
+    if any((c not in "\n\t" and unicodedata.category(c) in UNPRINTABLE) or c in TURNING for c in text):
+        raise ValueError(ODD)
+
+
 def end_before_start(start: datetime, timezone: str) -> str:
     return f"The end is before the start. Choose {on_clocks(start, timezone)} or later."
 
@@ -144,8 +150,7 @@ def _read_prose(field: Field, typed: str, _: str) -> str:
 
 
 def _checked(field: Field, value: str) -> str:
-    if any((c not in "\n\t" and unicodedata.category(c) in UNPRINTABLE) or c in TURNING for c in value):
-        raise ValueError(ODD)
+    check_letters(value)
     if len(value) > field.longest:
         raise ValueError(f"Shorten it to {field.longest:,} characters. It has {len(value):,} now.")
     return value

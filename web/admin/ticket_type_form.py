@@ -26,6 +26,7 @@ from domain.ticket_types import (
 from models.ids import new_id
 from web import words
 from web.admin import typed
+from web.admin.event_form import check_letters
 
 LOCAL = "%Y-%m-%dT%H:%M"
 NOT_READ = object()
@@ -208,6 +209,7 @@ def _name(text: str, _: Terms) -> str:
     name = " ".join(text.split())
     if not any(c.isalnum() for c in name):
         raise ValueError("Give the ticket a name.")
+    check_letters(name)
     if len(name) > LONGEST_NAME:
         raise ValueError(f"Shorten the name to {LONGEST_NAME} characters; it has {len(name)}.")
     return name
@@ -216,6 +218,7 @@ def _name(text: str, _: Terms) -> str:
 def _description(text: str, _: Terms) -> str:
     if len(text) > LONGEST_DESCRIPTION:
         raise ValueError(f"Shorten this to {LONGEST_DESCRIPTION} characters.")
+    check_letters(text)
     return text
 
 

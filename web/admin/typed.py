@@ -38,8 +38,16 @@ def stored_moment(carried: str) -> datetime:
 
 
 def plain(typed: str) -> str:
-    """Full-width and other digits as the ASCII ones that they mean, and no spaces: “１ 000” → “1000”."""
-    return SPACES.sub("", unicodedata.normalize("NFKC", typed))
+    """Any script's digits as the ASCII ones that they mean, and no spaces: “１ 000” → “1000”, “٣٠” → “30”."""
+    return SPACES.sub("", unicodedata.normalize("NFC", "".join(map(_plain, typed))))
+
+
+def _plain(character: str) -> str:
+    """Other signs in their usual width: “．” → “.”. What only contains a number is none: “²”, “①”."""
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    return character if character.isnumeric() else unicodedata.normalize("NFKC", character)
 
 
 def whole_number(typed: str) -> int | None:

@@ -10,6 +10,8 @@ from models.ids import new_id
 from services import checkout, events, ticket_types
 from services.audit import Actor
 from tests.makers import hold, hold_with_buyer, left, let_time_run_out, make_event, ticket_type
+from web.admin.event_form import ODD
+from web.admin.typed import whole_number
 
 BOR = Actor(new_id(), "Bor Novak")
 
@@ -111,6 +113,11 @@ async def test_1_3_2_a_capacity_that_is_no_whole_number_is_refused_kindly_and_ke
     assert await capacity(event) == 30
 
 
+@pytest.mark.parametrize(("text", "number"), [("٣０", 30), ("१२", 12), ("10²", None), ("①", None), ("½", None)])
+def test_digits_of_any_script_are_digits_and_exponents_are_none(text, number):
+    assert whole_number(text) == number
+
+
 @pytest.mark.parametrize("typed", [str(2**31), "9" * 15])
 async def test_1_3_2_a_capacity_beyond_every_stadium_is_refused_kindly(screen, typed):
     event = await make_event(capacity=30)
@@ -118,7 +125,9 @@ async def test_1_3_2_a_capacity_beyond_every_stadium_is_refused_kindly(screen, t
     assert (answer.status_code, error(answer, "total_capacity")) == (422, "Use a number up to 1,000,000.")
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("１０", 10), (" 12 ", 12), ("1 000", 1000), ("٣٠", None), ("0", 0)])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("１０", 10), (" 12 ", 12), ("1 000", 1000), ("٣٠", 30), ("0", 0), ("10²", None)]
+)
 async def test_1_3_2_digits_of_other_keyboards_count(screen, typed, meant):
     event = await make_event(capacity=30)
     answer = await (await screen(event)).set_capacity(typed)
@@ -224,6 +233,9 @@ async def test_T2_nothing_touched_is_nothing_changed(screen):
         ("EUR", "24,50 €", 2450),
         ("EUR", "EUR 24", 2400),
         ("EUR", "２４", 2400),
+        ("EUR", "２４．５０", 2450),
+        ("EUR", "٢٤", 2400),
+        ("CZK", "24 Kc\N{COMBINING CARON}", 2400),
         ("EUR", "0", 0),
         ("USD", "$24", 2400),
         ("AUD", "A$24", 2400),
@@ -244,6 +256,7 @@ async def test_a_price_is_read_as_people_write_it(screen, currency, typed, minor
         ("EUR", "", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "-5", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "1e3", "Enter a price like 24 or 24.50. Use 0 for free."),
+        ("EUR", "10²", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "1,000", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "24.005", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "100000.01", "A ticket costs €100,000.00 at most."),
@@ -376,6 +389,16 @@ async def test_whatever_else_will_not_do_is_said_beside_its_field(screen, typed,
     event = await make_event(timezone="Europe/Ljubljana")
     answer = await (await screen(event)).change(**typed)
     assert (answer.status_code, error(answer, f"{field}-{event.types['General']}")) == (422, words)
+
+
+@pytest.mark.parametrize("field", ["name", "description"])
+async def test_a_ticket_type_does_not_turn_the_text_around_it(screen, script, field):
+    event = await make_event()
+    for headers in ({}, script):
+        desk = await screen(event, **headers)
+        answer = await desk.change(**{field: "VIP \N{RIGHT-TO-LEFT OVERRIDE}eerF"})
+        assert (answer.status_code, error(answer, f"{field}-{event.types['General']}")) == (422, ODD)
+        assert (await desk.add("VIP \N{RIGHT-TO-LEFT OVERRIDE}eerF")).status_code == 422
 
 
 async def test_a_sales_window_is_typed_in_the_time_of_the_event(screen):
