@@ -478,6 +478,18 @@ async def test_a_price_typed_in_another_currency_is_not_taken(screen, script):
     assert (await stored(event))["price"] == 3000
 
 
+async def test_a_price_that_nobody_touched_is_shown_as_the_other_currency_writes_it(screen):
+    event = await make_event(ticket_type(price=0), status="DRAFT")
+    desk = await screen(event)
+    read = await desk.open()
+    await events.change(event.id, {"currency": ("EUR", "JPY")}, actor=BOR)
+    told = await desk.change(read=read, name="Regular")
+    assert told.status_code == 409
+    assert f'name="price-{event.types["General"]}" type="text" value="0"' in told.text
+    assert (await desk.change(read=sent(told, event))).status_code == 303
+    assert [(await stored(event))[name] for name in ("name", "price")] == ["Regular", 0]
+
+
 async def test_a_new_type_is_not_added_at_a_price_of_another_currency(screen, script):
     event = await make_event(currency="USD")
     for headers in ({}, script):
