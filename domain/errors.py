@@ -145,12 +145,20 @@ class Overtaken(Refusal):
     theirs: object
 
 
+class OtherTerms(Refusal):
+    """The event's currency or time zone was changed meanwhile: a price or a time that was typed means another one."""
+
+
 class EndBeforeStart(Refusal):
     """AC A2: an event ends no earlier than it starts."""
 
 
 class CurrencyInUse(Refusal):
     """Tickets of this event have been held at prices in its currency."""
+
+
+class PricesTyped(Refusal):
+    """Ticket types have prices, and the other currency has more or fewer decimals: 24.00 euros would be 2,400 yen."""
 
 
 class EventInUse(Refusal):

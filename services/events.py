@@ -12,8 +12,16 @@ from uuid import UUID
 
 import asyncpg
 
-from domain import allocations, events, local_time
-from domain.errors import CurrencyInUse, EndBeforeStart, EventInUse, EventNotFound, NotPublishable, Overtaken
+from domain import allocations, events, local_time, money
+from domain.errors import (
+    CurrencyInUse,
+    EndBeforeStart,
+    EventInUse,
+    EventNotFound,
+    NotPublishable,
+    Overtaken,
+    PricesTyped,
+)
 from domain.events import EventStatus
 from models import database, stock
 from models.audit import last_deed
@@ -41,6 +49,7 @@ WINDOWS = """
 """
 SET_WINDOW = "UPDATE ticket_type SET sales_start = $2, sales_end = $3 WHERE id = $1"
 
+PRICED = "SELECT EXISTS (SELECT 1 FROM ticket_type WHERE event_id = $1 AND price > 0)"
 EVER_HELD = "SELECT EXISTS (SELECT 1 FROM checkout WHERE event_id = $1)"
 REMOVE = (
     "DELETE FROM event_cover WHERE event_id = $1",
@@ -53,7 +62,7 @@ COPY = """
                        timezone, currency, total_capacity)
     SELECT $1, $2, $4, category, summary, description, location, address, city, start_date, end_date, timezone,
            currency, total_capacity
-    FROM event WHERE id = $3
+    FROM event WHERE id = $3 ON CONFLICT (id) DO NOTHING
 """
 
 COPY_TYPES = """
@@ -99,7 +108,7 @@ async def change(
 
     A time that was typed says in which `timezone`: on the clocks of another one it means nothing.
 
-    Raises EventNotFound, Overtaken, EndBeforeStart, CurrencyInUse.
+    Raises EventNotFound, Overtaken, EndBeforeStart, CurrencyInUse, PricesTyped.
     """
     assert fields.keys() <= FIELDS, "not every column is a field of the form"
     async with transaction():
@@ -108,6 +117,8 @@ async def change(
         changed = {name: to for name, (was, to) in fields.items() if _may_become(event, name, was, to)}
         _check_dates(event["start_date"], changed.get("end_date", event["end_date"]))
         await _write(event, changed, actor)
+        # After the wall of what was held: nobody is sent to set prices to 0 for nothing.
+        await _check_prices(event, changed.get("currency", event["currency"]))
     live.announce(event_id)
 
 
@@ -140,7 +151,7 @@ async def set_timezone(event_id: UUID, *, was: str, to: str, actor: Actor) -> No
         carried = partial(local_time.carried_span, old=zone(was), new=zone(to))
         start, end = carried(event["start_date"], event["end_date"])
         for row in await database.fetch(WINDOWS, event_id):
-            await database.execute(SET_WINDOW, row["id"], *carried(row["sales_start"], row["sales_end"]))
+            await _set_window(row, *carried(row["sales_start"], row["sales_end"]), actor)
         await _write(event, {"timezone": to, "start_date": start, **({"end_date": end} if end else {})}, actor)
     live.announce(event_id)
 
@@ -213,16 +224,18 @@ async def remove(event_id: UUID, *, after: int, actor: Actor) -> None:
     live.announce(event_id)
 
 
-async def duplicate(event_id: UUID, *, actor: Actor) -> UUID:
+async def duplicate(event_id: UUID, *, copy_id: UUID | None = None, actor: Actor) -> UUID:
     """A draft “Copy of …” with the same texts, dates, picture, capacity and ticket types; nothing sold or held.
 
-    Raises EventNotFound.
+    With an id of the caller's, the same wish sent twice makes one copy. Raises EventNotFound.
     """
-    copy_id = new_id()
+    copy_id = copy_id or new_id()
     async with transaction():
         event = await _lock(event_id)
         title = events.copy_title(event["title"])
-        await database.execute(COPY, copy_id, await _free_slug(event["title"]), event_id, title)
+        written = await database.execute(COPY, copy_id, await _free_slug(event["title"]), event_id, title)
+        if written == "INSERT 0 0":
+            return copy_id
         await database.execute(COPY_TYPES, copy_id, event_id)
         await covers.copy(event_id, copy_id)
         await audit.write(actor, "event duplicated", "event", copy_id, after={"title": title, "from": event_id})
@@ -250,6 +263,13 @@ def _check_zone(event: Any, typed_in: str | None) -> None:
         raise Overtaken(event["timezone"])
 
 
+async def _check_prices(event: Any, currency: str) -> None:
+    """Prices are whole minor units, which must go on meaning what was typed."""
+    same = money.decimals(currency) == money.decimals(event["currency"])
+    if not same and await database.fetchval(PRICED, event["id"]):
+        raise PricesTyped
+
+
 async def _write(event: Any, changed: Mapping[str, Any], actor: Actor) -> None:
     """Raises CurrencyInUse."""
     if not changed:
@@ -263,6 +283,16 @@ async def _write(event: Any, changed: Mapping[str, Any], actor: Actor) -> None:
         raise
     before = {name: event[name] for name in changed}
     await audit.write(actor, "event changed", "event", event["id"], before, changed)
+
+
+async def _set_window(row: Any, start: datetime | None, end: datetime | None, actor: Actor) -> None:
+    """Written down at the ticket type: who is overtaken there is told who moved it."""
+    changed = {name: to for name, to in (("sales_start", start), ("sales_end", end)) if row[name] != to}
+    if not changed:
+        return
+    await database.execute(SET_WINDOW, row["id"], start, end)
+    before = {name: row[name] for name in changed}
+    await audit.write(actor, "ticket type changed", "ticket_type", row["id"], before, changed)
 
 
 def _check_dates(start_date: datetime, end_date: datetime | None) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 
 from domain import allocations
 from domain import ticket_types as rules
-from domain.errors import EventNotFound, LastTypeOnSale, Overtaken, TicketTypeInUse
+from domain.errors import EventNotFound, LastTypeOnSale, OtherTerms, Overtaken, TicketTypeInUse
 from domain.events import EventStatus
 from models import database, stock
 from models.ids import new_id
@@ -37,12 +37,20 @@ NUMBER = """
 
 
 async def add(
-    event_id: UUID, *, name: str, price: int, type_id: UUID | None = None, actor: Actor, **others: Any
+    event_id: UUID,
+    *,
+    name: str,
+    price: int,
+    type_id: UUID | None = None,
+    currency: str | None = None,
+    timezone: str | None = None,
+    actor: Actor,
+    **others: Any,
 ) -> UUID:
     """A new type, last in the list and on sale. Price in minor units; `others` are the rest of FIELDS. Returns it.
 
-    `type_id` is made by the form: the same form sent twice adds one type. Raises EventNotFound,
-    AllocationsExceedCapacity, SalesEndBeforeStart, MinimumAboveMaximum.
+    `type_id` is made of what was typed: the same form sent twice adds one type. `currency`, `timezone`: see `change`.
+    Raises EventNotFound, OtherTerms, AllocationsExceedCapacity, SalesEndBeforeStart, MinimumAboveMaximum.
     """
     type_id = type_id or new_id()
     fields = {"name": name, "price": price, **others}
@@ -51,24 +59,38 @@ async def add(
         shelf = await _lock(event_id)
         if type_id in shelf.stock.types:
             return type_id
+        await _check_terms(shelf, currency, timezone)
         _check_row(DEFAULTS | fields)
         _check_sum(shelf, {type_id: fields.get("allocation")})
         await _write(event_id, type_id, fields)
-        await audit.write(actor, "ticket type added", "ticket_type", type_id, after={**fields, "event": event_id})
+        await audit.write(
+            actor, "ticket type added", "ticket_type", type_id, after={**_priced(fields, shelf), "event": event_id}
+        )
     live.announce(event_id)
     return type_id
 
 
-async def change(event_id: UUID, type_id: UUID, fields: Mapping[str, tuple[Any, Any]], *, actor: Actor) -> None:
+async def change(
+    event_id: UUID,
+    type_id: UUID,
+    fields: Mapping[str, tuple[Any, Any]],
+    *,
+    currency: str | None = None,
+    timezone: str | None = None,
+    actor: Actor,
+) -> None:
     """Set fields of a type: name → (as it was read, as it shall be). All of them or none.
 
-    Raises EventNotFound, Overtaken (`theirs`: field → what it says now), CapacityTooSmall, AllocationsExceedCapacity,
-    LastTypeOnSale, SalesEndBeforeStart, MinimumAboveMaximum.
+    What was typed says in which `currency` and `timezone`: in another one it means something else.
+
+    Raises EventNotFound, OtherTerms, Overtaken (`theirs`: field → what it says now), CapacityTooSmall,
+    AllocationsExceedCapacity, LastTypeOnSale, SalesEndBeforeStart, MinimumAboveMaximum.
     """
     assert fields.keys() <= FIELDS, "not every column is a field of the form"
     async with transaction():
         shelf = await _lock(event_id)
         row = await _row(event_id, type_id)
+        await _check_terms(shelf, currency, timezone)
         changed = _changed(row, fields)
         if not changed:
             return
@@ -80,7 +102,7 @@ async def change(event_id: UUID, type_id: UUID, fields: Mapping[str, tuple[Any, 
         columns = ", ".join(f"{name} = ${number}" for number, name in enumerate(changed, 2))
         await database.execute(f"UPDATE ticket_type SET {columns} WHERE id = $1", type_id, *changed.values())
         before = {name: row[name] for name in changed}
-        await audit.write(actor, "ticket type changed", "ticket_type", type_id, before, changed)
+        await audit.write(actor, "ticket type changed", "ticket_type", type_id, before, _priced(changed, shelf))
     live.announce(event_id)
 
 
@@ -112,7 +134,7 @@ async def remove(event_id: UUID, type_id: UUID, *, actor: Actor) -> None:
             raise TicketTypeInUse
         _keep_one_on_sale(shelf, type_id)
         await database.execute("DELETE FROM ticket_type WHERE id = $1", type_id)
-        before = {"name": row["name"], "price": row["price"], "event": event_id}
+        before = _priced({"name": row["name"], "price": row["price"], "event": event_id}, shelf)
         await audit.write(actor, "ticket type removed", "ticket_type", type_id, before)
     live.announce(event_id)
 
@@ -141,12 +163,23 @@ async def _write(event_id: UUID, type_id: UUID, fields: Mapping[str, Any]) -> No
         raise EventNotFound from taken
 
 
+async def _check_terms(shelf: Shelf, currency: str | None, timezone: str | None) -> None:
+    now = await database.fetchval("SELECT timezone FROM event WHERE id = $1", shelf.stock.id)
+    if currency not in (None, shelf.currency) or timezone not in (None, now):
+        raise OtherTerms
+
+
 def _changed(row: Any, fields: Mapping[str, tuple[Any, Any]]) -> dict[str, Any]:
     """What there is to do. Two who mean the same do not quarrel, nor do two fields."""
     overtaken = {name: row[name] for name, (was, to) in fields.items() if row[name] not in (was, to)}
     if overtaken:
         raise Overtaken(overtaken)
     return {name: to for name, (_, to) in fields.items() if row[name] != to}
+
+
+def _priced(facts: Mapping[str, Any], shelf: Shelf) -> dict[str, Any]:
+    """A price is written down with its currency: the event's may be another one when it is read."""
+    return {**facts, "currency_of": shelf.currency} if "price" in facts else dict(facts)
 
 
 def _check_row(row: Mapping[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """Events at the desk: drafted, edited in place, published, copied."""
 
 import asyncio
+import json
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +19,7 @@ from domain.errors import (
     InsufficientInventory,
     NotPublishable,
     Overtaken,
+    PricesTyped,
 )
 from models import database as db
 from models.audit import last_deed
@@ -134,6 +136,23 @@ async def test_another_zone_may_jump_over_a_whole_sales_window():
     assert window["lasts"] == timedelta(minutes=40)
 
 
+async def test_who_moves_sales_with_the_zone_is_written_down_at_the_ticket_type_too():
+    ten = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    event = await make_event(ticket_type(sales_start=ten), ticket_type("Door"), timezone="Europe/Vienna")
+    await events.set_timezone(event.id, was="Europe/Vienna", to="America/New_York", actor=ANA)
+    entries = await db.fetch("SELECT * FROM audit_entry WHERE subject_kind = 'ticket_type'")
+    assert [(e["actor_name"], e["subject_id"]) for e in entries] == [("Ana", str(event.types["General"]))]
+    assert json.loads(entries[0]["before"]) == {"sales_start": str(ten)}
+    assert json.loads(entries[0]["after"]) == {"sales_start": str(ten + timedelta(hours=6))}
+
+
+async def test_a_zone_with_the_same_clocks_moves_no_sales():
+    start = datetime(2026, 12, 1, 9, tzinfo=UTC)
+    event = await make_event(ticket_type(sales_start=start), timezone="Europe/Vienna")
+    await events.set_timezone(event.id, was="Europe/Vienna", to="Europe/Ljubljana", actor=ANA)
+    assert await audited() == [("Ana", "event changed")]
+
+
 async def test_the_same_form_sent_twice_makes_one_event():
     key = new_id()
     made = await asyncio.gather(*(draft(event_id=key) for _ in range(4)))
@@ -179,6 +198,23 @@ async def test_the_currency_stays_once_somebody_has_held_a_ticket():
     await hold(event)
     with pytest.raises(CurrencyInUse):
         await events.change(event.id, {"currency": ("EUR", "USD")}, actor=ANA)
+
+
+async def test_prices_keep_their_number_of_decimals():
+    event = await make_event(ticket_type(price=2400), status="DRAFT")
+    with pytest.raises(PricesTyped):
+        await events.change(event.id, {"currency": ("EUR", "JPY")}, actor=ANA)
+    await events.change(event.id, {"currency": ("EUR", "USD")}, actor=ANA)
+    await ticket_types.change(event.id, event.types["General"], {"price": (2400, 0)}, actor=ANA)
+    await events.change(event.id, {"currency": ("USD", "JPY")}, actor=ANA)
+    assert (await row(event.id))["currency"] == "JPY"
+
+
+async def test_what_was_held_is_a_better_reason_than_what_was_typed():
+    event = await make_event()
+    await hold(event)
+    with pytest.raises(CurrencyInUse):
+        await events.change(event.id, {"currency": ("EUR", "JPY")}, actor=ANA)
 
 
 async def test_1_4_an_event_without_a_type_on_sale_is_not_published():

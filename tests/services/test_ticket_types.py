@@ -10,6 +10,7 @@ from domain.errors import (
     CapacityTooSmall,
     EventNotFound,
     LastTypeOnSale,
+    OtherTerms,
     Overtaken,
     TicketTypeInUse,
     TicketTypeNotOnSale,
@@ -97,6 +98,16 @@ async def test_two_admins_at_once_are_told_and_lose_nothing():
     assert told.value.theirs == {"price": 2500}
     await change(event, "General", price=(2400, 2500))  # both meant the same
     await change(event, "General", description=("", "Seated"))  # another field is no quarrel
+
+
+@pytest.mark.parametrize("typed_in", [{"currency": "USD"}, {"timezone": "America/New_York"}])
+async def test_a_price_and_a_time_typed_on_other_terms_mean_nothing(typed_in):
+    event = await make_event(timezone="Europe/Vienna")
+    with pytest.raises(OtherTerms):
+        await ticket_types.change(event.id, event.types["General"], {"price": (2400, 3000)}, actor=ANA, **typed_in)
+    with pytest.raises(OtherTerms):
+        await add(event, "Early Bird", **typed_in)
+    await add(event, "Early Bird", currency="EUR", timezone="Europe/Vienna")
 
 
 async def test_types_are_moved_one_place_at_a_time_and_stay_at_the_end():

@@ -123,7 +123,8 @@ def _speaker(name: str, row: Any, facts: Mapping[str, Any]) -> Callable[[Any], s
         if value is None or value == "":
             return NOTHING.get(name, "nothing")
         if name in MONEY and isinstance(value, int):
-            return words.money(value, facts.get("currency") or row["currency"] or "EUR")
+            currency = facts.get("currency_of") or facts.get("currency") or row["currency"] or "EUR"
+            return words.money(value, currency)
         if name in MOMENTS:
             return _moment(value, row["timezone"] or "UTC")
         if name == "role":

@@ -1,6 +1,7 @@
 """The details of one event. Each field is saved by itself; what is wrong, or who was quicker, stands beside it."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +10,8 @@ from litestar.exceptions import NotFoundException
 from litestar.params import FromPath, FromQuery
 
 from domain.access import Permission
-from domain.errors import CurrencyInUse, EndBeforeStart, Overtaken
+from domain.errors import CurrencyInUse, EndBeforeStart, Overtaken, PricesTyped
+from domain.events import EventStatus
 from services import events
 from services.audit import Actor
 from web import site
@@ -50,28 +52,37 @@ class DetailsController(Controller):
             raise NotFoundException
         event, form = await event_page.find(event_id), await request.form()
         typed, was = event_form.text(form, name), event_form.text(form, "was")
+        zone = event_form.text(form, "zone") or event["timezone"]
+        kept = form.get("choice") == "theirs" or _untouched(field, typed, was, zone)
         try:
-            if form.get("choice") != "theirs":
-                to = event_form.read(field, typed, event["timezone"])
-                await _save(event, field, was=event_form.read_mark(field, was), to=to, actor=access.actor(request))
+            if not kept:
+                read, to = event_form.read_mark(field, was), event_form.read(field, typed, zone)
+                await _save(event, field, was=read, to=to, zone=zone, actor=access.actor(request))
         except Overtaken:
             fresh = await event_page.find(event_id)
-            told = shown(field, fresh, typed=typed, theirs=await theirs(field, fresh, access.me(request)))
+            told = shown(field, fresh, typed=typed, theirs=await theirs(field, fresh, access.me(request), zone=zone))
             return await _refuse(request, fresh, told, status=409)
-        except (ValueError, EndBeforeStart, CurrencyInUse) as problem:
-            told = shown(field, event, typed=typed, was=was, error=_in_words(problem, event))
+        except (ValueError, EndBeforeStart, CurrencyInUse, PricesTyped) as problem:
+            told = shown(field, event, typed=typed, was=was, zone=zone, error=_in_words(problem, event))
             return await _refuse(request, event, told, status=422)
-        return await _done(request, event, field, said="Kept as it is" if form.get("choice") == "theirs" else SAVED)
+        return await _done(request, event, field, said="Kept as it is" if kept else SAVED)
 
 
-async def _save(event: Mapping[str, Any], field: Field, *, was: Any, to: Any, actor: Actor) -> None:
+def _untouched(field: Field, typed: str, was: str, zone: str) -> bool:
+    """A time that still stands as it was shown. Typed, it would mean the first of two equal hours, and no seconds."""
+    read = event_form.read_mark(field, was)
+    return isinstance(read, datetime) and typed == event_form.in_control(field, read, zone)
+
+
+async def _save(event: Mapping[str, Any], field: Field, *, was: Any, to: Any, zone: str, actor: Actor) -> None:
+    """`zone`: of the clocks that the page showed, on which a time was typed."""
     match field.name:
         case "start_date":
-            await events.move(event["id"], was=was, to=to, timezone=event["timezone"], actor=actor)
+            await events.move(event["id"], was=was, to=to, timezone=zone, actor=actor)
         case "timezone":
             await events.set_timezone(event["id"], was=was, to=to, actor=actor)
         case "end_date":
-            await events.change(event["id"], {"end_date": (was, to)}, timezone=event["timezone"], actor=actor)
+            await events.change(event["id"], {"end_date": (was, to)}, timezone=zone, actor=actor)
         case name:
             await events.change(event["id"], {name: (was, to)}, actor=actor)
 
@@ -132,4 +143,6 @@ def _choices() -> dict[str, Any]:
 def _in_words(problem: Exception, event: Mapping[str, Any]) -> str:
     if isinstance(problem, EndBeforeStart):
         return event_form.end_before_start(event["start_date"], event["timezone"])
+    if isinstance(problem, PricesTyped):
+        return event_form.prices_typed(event["currency"], on_sale=event["status"] == EventStatus.PUBLISHED)
     return event_form.CURRENCY_IN_USE.format(event["currency"]) if isinstance(problem, CurrencyInUse) else str(problem)

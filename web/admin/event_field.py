@@ -28,11 +28,13 @@ class Theirs:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A field as it stands on the page. `typed` is in its control; `was` goes along with it when it is sent."""
+    """A field as it stands on the page. `typed` is in its control; `was` goes along with it when it is sent, and with a
+    time the `zone` of the clocks that it was typed on."""
 
     field: Field
     typed: str
     was: str
+    zone: str
     said: str = ""
     note: str = ""
     error: str = ""
@@ -45,6 +47,7 @@ def shown(
     *,
     typed: str | None = None,
     was: str | None = None,
+    zone: str | None = None,
     said: str = "",
     error: str = "",
     theirs: Theirs | None = None,
@@ -54,6 +57,7 @@ def shown(
         field=field,
         typed=event_form.in_control(field, stored, event["timezone"]) if typed is None else typed,
         was=event_form.mark(stored) if was is None else was,
+        zone=event["timezone"] if zone is None else zone,
         said=said,
         note=_untold(field, event) if said == SAVED else _note(field, event),
         error=error,
@@ -78,15 +82,22 @@ def _untold(field: Field, event: Mapping[str, Any]) -> str:
     return _note(field, event)
 
 
-async def theirs(field: Field, event: Mapping[str, Any], me: Me) -> Theirs:
-    """Who was quicker, as the audit knows. A time may have changed with its zone."""
-    change = await event_desk.last_change(event["id"], field.name)
+async def theirs(field: Field, event: Mapping[str, Any], me: Me, *, zone: str) -> Theirs:
+    """Who was quicker, as the audit knows: with the field, or with the zone in which its time was typed."""
+    if field.kind == "moment" and zone != event["timezone"]:
+        stored = f"This is “{_excerpt(field, event)}” there now." if event[field.name] else "This is empty now."
+        return await _theirs("timezone", "the time zone", f"to “{event['timezone']}”. {stored}", event, me)
+    became = f"to “{_excerpt(field, event)}”." if event[field.name] else "and left it empty."
+    return await _theirs(field.name, "this", became, event, me)
+
+
+async def _theirs(name: str, called: str, became: str, event: Mapping[str, Any], me: Me) -> Theirs:
+    change = await event_desk.last_change(event["id"], name)
     moment, timezone = change["created_at"] if change else event["updated_at"], event["timezone"]
     at = f"at {words.clock(moment, timezone)} {words.zone_name(moment, timezone)}"
-    became = f"to “{_excerpt(field, event)}”" if event[field.name] else "and left it empty"
     if change and change["actor_id"] == me.admin_id:
-        return Theirs(f"You changed this {at} in another window {became}.", "the other")
-    return Theirs(f"{change['actor_name'] if change else 'Somebody'} changed this {at} {became}.", "theirs")
+        return Theirs(f"You changed {called} {at} in another window {became}", "the other")
+    return Theirs(f"{change['actor_name'] if change else 'Somebody'} changed {called} {at} {became}", "theirs")
 
 
 def _excerpt(field: Field, event: Mapping[str, Any]) -> str:

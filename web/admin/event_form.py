@@ -15,6 +15,7 @@ from domain.events import LONGEST_TITLE
 from domain.local_time import NoSuchTime
 from web import words
 from web.admin import zones
+from web.admin.typed import stored_moment
 from web.buyer_form import TURNING, UNPRINTABLE
 
 ECHO = 50_000  # of something far too long, as much comes back to be repaired
@@ -109,13 +110,25 @@ def read_mark(field: Field, carried: str) -> Any:
     if field.kind != "moment":
         return carried
     try:
-        return datetime.fromisoformat(carried) if carried else None
+        return stored_moment(carried) if carried else None
     except ValueError:
         return carried
 
 
+def check_letters(text: str) -> None:
+    """A ValueError for what cannot be shown, or would turn the text around it."""
+    if any((c not in "\n\t" and unicodedata.category(c) in UNPRINTABLE) or c in TURNING for c in text):
+        raise ValueError(ODD)
+
+
 def end_before_start(start: datetime, timezone: str) -> str:
     return f"The end is before the start. Choose {on_clocks(start, timezone)} or later."
+
+
+def prices_typed(currency: str, *, on_sale: bool) -> str:
+    """On sale a price of 0 would be taken at its word."""
+    first = "Take the event off sale, then set" if on_sale else "Set"
+    return f"Prices are typed in {currency}. {first} them to 0, choose the currency, and type them anew."
 
 
 def on_clocks(moment: datetime, timezone: str) -> str:
@@ -137,8 +150,7 @@ def _read_prose(field: Field, typed: str, _: str) -> str:
 
 
 def _checked(field: Field, value: str) -> str:
-    if any((c not in "\n\t" and unicodedata.category(c) in UNPRINTABLE) or c in TURNING for c in value):
-        raise ValueError(ODD)
+    check_letters(value)
     if len(value) > field.longest:
         raise ValueError(f"Shorten it to {field.longest:,} characters. It has {len(value):,} now.")
     return value

@@ -11,6 +11,7 @@ from domain.access import Permission
 from domain.errors import EventNotFound
 from domain.events import EventStatus, is_over
 from models import event_desk, stock
+from models.ids import new_id
 from models.stock import Shelf
 from web.admin import access
 
@@ -75,6 +76,7 @@ def frame(request: Request, event: Any, tab: str) -> dict[str, Any]:
         "tab": tab,
         "tabs": [each for each in TABS if me.may(each.permission)],
         "address": f"/admin/events/{event['id']}",
+        "copy_key": new_id(),
         "may_edit": me.may(Permission.EDIT_EVENTS),
     }
 

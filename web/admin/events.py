@@ -1,12 +1,13 @@
 """All events at the desk: the list, which stays live, a new one, and a copy of one."""
 
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath
 
 from domain.access import Permission
+from models.ids import new_id
 from services import events
 from web import live, rendering
 from web.admin import access, event_form, event_list, new_event, stream, zones
@@ -32,6 +33,7 @@ class EventsDeskController(Controller):
             "search": search,
             "found": await event_list.find(search),
             "statuses": STATUSES,
+            "copy_key": new_id(),
             **_rights(request),
         }
         if is_htmx(request):
@@ -68,7 +70,7 @@ class EventsDeskController(Controller):
         new = new_event.read(await request.form())
         if new.errors:
             return _form(request, new)
-        event_id = await events.draft(**new.wish, event_id=new.key, actor=access.actor(request))
+        event_id = await events.draft(**new.wish, event_id=new.event_id, actor=access.actor(request))
         return redirect(request, f"{HERE}/{event_id}/details?made=new")
 
     @post("/preview", status_code=200, opt=EDIT)
@@ -79,7 +81,9 @@ class EventsDeskController(Controller):
 
     @post("/{event_id:uuid}/copies", status_code=303, opt=EDIT)
     async def duplicate(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
-        copy_id = await events.duplicate(event_id, actor=access.actor(request))
+        # The page's key and the event: pressed twice it is copied once, on a later visit once more.
+        copy_id = uuid5(new_event.read_key(await request.form()), str(event_id))
+        await events.duplicate(event_id, copy_id=copy_id, actor=access.actor(request))
         return redirect(request, f"{HERE}/{copy_id}/details?made=copy")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from models import event_desk
 from models.ids import new_id
@@ -15,13 +15,18 @@ ASKED = ("title", "start_date", "end_date", "timezone", "location", "city", "des
 
 @dataclass(slots=True)
 class NewEvent:
-    """`key` becomes the event's id, so that a form sent twice makes one event."""
+    """`key` is the page's."""
 
     key: UUID
     typed: dict[str, str]
     wish: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     guess_zone: bool = False  # nobody has said one yet: the browser's own is a better guess than UTC
+
+    @property
+    def event_id(self) -> UUID:
+        """One wish of one page makes one event, sent however often; another wish of the same page makes another."""
+        return uuid5(self.key, repr(sorted(self.wish.items())))
 
 
 async def blank() -> NewEvent:
@@ -34,7 +39,7 @@ async def blank() -> NewEvent:
 
 
 def read(form: Mapping[str, Any]) -> NewEvent:
-    new = NewEvent(_key(form), {name: event_form.text(form, name) for name in ASKED})
+    new = NewEvent(read_key(form), {name: event_form.text(form, name) for name in ASKED})
     timezone = _read(new, "timezone", "UTC") or "UTC"
     for name in ASKED:
         if name != "timezone":
@@ -54,7 +59,7 @@ def _read(new: NewEvent, name: str, timezone: str) -> Any:
     return new.wish.get(name)
 
 
-def _key(form: Mapping[str, Any]) -> UUID:
+def read_key(form: Mapping[str, Any]) -> UUID:
     try:
         return UUID(event_form.text(form, "key"))
     except ValueError:

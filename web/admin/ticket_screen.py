@@ -70,12 +70,12 @@ def page(request: Request, screen: Mapping[str, Any], status_code: int = 200) ->
     return access.page(request, "admin/tickets/show.html", section="events", status_code=status_code, **screen)
 
 
-async def who_made(kind: str, subject: UUID, name: str, now: str, *, timezone: str = "UTC") -> str:
+async def who_made(kind: str, subject: UUID, name: str, now: str, *, called: str = "it", timezone: str = "UTC") -> str:
     """Ana made it €25.00 at 20:31."""
     change = await ticket_desk.last_change(kind, subject, name)
     if change is None:
-        return f"Somebody made it {now} meanwhile."
-    return f"{change.by} made it {now} at {words.clock(change.at, timezone)}."
+        return f"Somebody made {called} {now} meanwhile."
+    return f"{change.by} made {called} {now} at {words.clock(change.at, timezone)}."
 
 
 def read_uuid(text: object) -> UUID | None:

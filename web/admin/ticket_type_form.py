@@ -5,10 +5,10 @@ that nobody touched is never rounded by having been shown.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from babel.numbers import get_currency_symbol
 
@@ -26,6 +26,7 @@ from domain.ticket_types import (
 from models.ids import new_id
 from web import words
 from web.admin import typed
+from web.admin.event_form import check_letters
 
 LOCAL = "%Y-%m-%dT%H:%M"
 NOT_READ = object()
@@ -52,23 +53,33 @@ class Terms:
 
 @dataclass(slots=True)
 class TypeForm:
-    """`was`: field → exactly what it had read. `theirs`: fields that somebody else has changed meanwhile."""
+    """`was`: field → exactly what it had read. `theirs`: fields that somebody else has changed meanwhile.
+
+    `terms`: in which currency and on which clocks it was typed. `said`: what is wrong with the form as a whole.
+    """
 
     id: UUID
     is_new: bool
+    terms: Terms
     typed: dict[str, str]
     was: dict[str, str | None]
     values: dict[str, Any] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     theirs: dict[str, str] = field(default_factory=dict)
+    said: str = ""
 
-    def changes(self, terms: Terms) -> dict[str, tuple[Any, Any]]:
+    @property
+    def key(self) -> UUID:
+        """Of a new type: one wish of one form adds one, sent however often; another wish adds another."""
+        return uuid5(self.id, repr(self.values))
+
+    def changes(self) -> dict[str, tuple[Any, Any]]:
         """What services.ticket_types.change is told: only the fields that were touched."""
         read = {name: _read_exactly(name, self.was.get(name)) for name in FIELDS}
         return {
             name: (was, self.values[name])
             for name, was in read.items()
-            if was is NOT_READ or self.typed[name] != shown(name, was, terms)
+            if was is NOT_READ or self.typed[name] != shown(name, was, self.terms)
         }
 
 
@@ -83,16 +94,20 @@ def of_row(row: Mapping[str, Any], terms: Terms) -> TypeForm:
     return TypeForm(
         id=row["id"],
         is_new=False,
+        terms=terms,
         typed={name: shown(name, row[name], terms) for name in FIELDS},
         was={name: _exactly(row[name]) for name in FIELDS},
     )
 
 
 def read(sent: Mapping[str, Any], type_id: UUID, terms: Terms, *, is_new: bool = False) -> TypeForm:
-    """Fields `name-<id>` …, and what they had read as `was-name` …"""
+    """Fields `name-<id>` …, and what they had read as `was-name` … A form that carries no terms has the event's."""
+    currency, timezone = (typed.text(sent, name) for name in ("currency", "zone"))
+    terms = replace(terms, currency=currency or terms.currency, timezone=timezone or terms.timezone)
     form = TypeForm(
         id=type_id,
         is_new=is_new,
+        terms=terms,
         typed={name: typed.text(sent, f"{name}-{type_id}") for name in FIELDS},
         was={} if is_new else {name: typed.exactly(sent, f"was-{name}") for name in FIELDS},
     )
@@ -104,18 +119,35 @@ def read(sent: Mapping[str, Any], type_id: UUID, terms: Terms, *, is_new: bool =
     return form
 
 
-def keep_theirs(form: TypeForm, name: str, terms: Terms) -> None:
+def keep_theirs(form: TypeForm, name: str) -> None:
     """One field goes back to what it says now; everything else stays as it was typed."""
     if name in FIELDS and (was := _read_exactly(name, form.was.get(name))) is not NOT_READ:
-        form.typed[name] = shown(name, was, terms)
+        form.typed[name] = shown(name, was, form.terms)
     form.errors.clear()
 
 
-def overtaken(form: TypeForm, theirs: Mapping[str, Any], by: Mapping[str, str], terms: Terms) -> None:
+def on_other_terms(form: TypeForm, said: str, row: Mapping[str, Any], terms: Terms) -> None:
+    """What was typed stays, to be read in the event's terms of now; what nobody touched says what it says in them.
+    A time that only moved with the clocks has been read. `row` as for `of_row`; of a new type there is none."""
+    for name in FIELDS.keys() & row.keys():
+        was = _read_exactly(name, form.was.get(name))
+        if was is NOT_READ:
+            continue
+        before, now = shown(name, was, form.terms), shown(name, row[name], terms)
+        untouched = form.typed[name] == before
+        if untouched:
+            form.typed[name] = now
+        if untouched or before == now:
+            form.was[name] = _exactly(row[name])
+    form.terms, form.said = terms, said
+    form.errors.clear()
+
+
+def overtaken(form: TypeForm, theirs: Mapping[str, Any], by: Mapping[str, str]) -> None:
     """Say beside each field what it says now. Saving once more replaces that: by then it has been read."""
     for name, value in theirs.items():
         form.was[name] = _exactly(value)
-        form.theirs[name] = in_words(name, value, terms)
+        form.theirs[name] = in_words(name, value, form.terms)
         form.errors[name] = f"{by[name]} Save to replace it, or keep it."
 
 
@@ -177,6 +209,7 @@ def _name(text: str, _: Terms) -> str:
     name = " ".join(text.split())
     if not any(c.isalnum() for c in name):
         raise ValueError("Give the ticket a name.")
+    check_letters(name)
     if len(name) > LONGEST_NAME:
         raise ValueError(f"Shorten the name to {LONGEST_NAME} characters; it has {len(name)}.")
     return name
@@ -185,6 +218,7 @@ def _name(text: str, _: Terms) -> str:
 def _description(text: str, _: Terms) -> str:
     if len(text) > LONGEST_DESCRIPTION:
         raise ValueError(f"Shorten this to {LONGEST_DESCRIPTION} characters.")
+    check_letters(text)
     return text
 
 
@@ -274,7 +308,7 @@ def _read_exactly(name: str, text: str | None) -> Any:
         return text
     try:
         if name in ("sales_start", "sales_end"):
-            return datetime.fromisoformat(text) if text else None
+            return typed.stored_moment(text) if text else None
         return int(text) if text or name != "allocation" else None
     except ValueError:
         return NOT_READ

@@ -13,6 +13,7 @@ from domain.errors import (
     AllocationsExceedCapacity,
     CapacityTooSmall,
     LastTypeOnSale,
+    OtherTerms,
     Overtaken,
     Refusal,
     TicketTypeInUse,
@@ -24,7 +25,7 @@ from services import ticket_types
 from web import rendering, words
 from web.admin import access, event_page, stream, ticket_rows, ticket_screen, ticket_type_form
 from web.admin.ticket_screen import Screen
-from web.admin.ticket_type_form import TypeForm
+from web.admin.ticket_type_form import Terms, TypeForm
 from web.rendering import is_htmx, redirect
 from web.security import BACKGROUND, QUIET
 
@@ -68,8 +69,17 @@ class TicketsController(Controller):
         )
         if not form.errors:
             try:
-                await ticket_types.add(event_id, type_id=form.id, actor=access.actor(request), **form.values)
-                return await _saved(request, event_id, form.id, "admin/tickets/added.swap.html")
+                await ticket_types.add(
+                    event_id,
+                    type_id=form.key,
+                    currency=form.terms.currency,
+                    timezone=form.terms.timezone,
+                    actor=access.actor(request),
+                    **form.values,
+                )
+                return await _saved(request, event_id, form.key, "admin/tickets/added.swap.html")
+            except OtherTerms:
+                return await _other_terms(request, event_id, form)
             except FORM_REFUSALS as refusal:
                 return await _refused(request, event_id, form, refusal)
         return _show_form(request, screen, form, 422)
@@ -82,12 +92,21 @@ class TicketsController(Controller):
         if not screen["has"](type_id):
             return await _gone(request, screen, type_id)
         if keep := sent.get("keep"):
-            ticket_type_form.keep_theirs(form, str(keep), screen["terms"])
+            ticket_type_form.keep_theirs(form, str(keep))
             return _show_form(request, screen, form, 200)
         if form.errors:
             return _show_form(request, screen, form, 422)
         try:
-            await ticket_types.change(event_id, type_id, form.changes(screen["terms"]), actor=access.actor(request))
+            await ticket_types.change(
+                event_id,
+                type_id,
+                form.changes(),
+                currency=form.terms.currency,
+                timezone=form.terms.timezone,
+                actor=access.actor(request),
+            )
+        except OtherTerms:
+            return await _other_terms(request, event_id, form)
         except Overtaken as refusal:
             return await _overtaken(request, event_id, form, refusal)
         except FORM_REFUSALS as refusal:
@@ -167,6 +186,23 @@ async def _refused(request: Request, event_id: UUID, form: TypeForm, refusal: Re
     return _show_form(request, screen, form, 422)
 
 
+async def _other_terms(request: Request, event_id: UUID, form: TypeForm) -> Response[Any]:
+    """Everything typed is kept, and what it would mean by now is said: saving once more is a decision."""
+    screen = await ticket_screen.look(request, event_id)
+    terms: Terms = screen["terms"]
+    said = []
+    if form.terms.currency != terms.currency:
+        said.append(("currency", terms.currency, "the currency"))
+    if form.terms.timezone != terms.timezone:
+        said.append(("timezone", terms.timezone, "the time zone"))
+    told = [
+        await ticket_screen.who_made("event", event_id, name, now, called=called, timezone=terms.timezone)
+        for name, now, called in said
+    ]
+    ticket_type_form.on_other_terms(form, " ".join(told), screen["by_id"].get(form.id, {}), terms)
+    return _show_form(request, screen, form, 409)
+
+
 async def _overtaken(request: Request, event_id: UUID, form: TypeForm, refusal: Overtaken) -> Response[Any]:
     screen = await ticket_screen.look(request, event_id)
     assert isinstance(refusal.theirs, Mapping)
@@ -174,7 +210,7 @@ async def _overtaken(request: Request, event_id: UUID, form: TypeForm, refusal: 
     for name, value in refusal.theirs.items():
         now = ticket_type_form.in_words(name, value, screen["terms"])
         by[name] = await ticket_screen.who_made("ticket_type", form.id, name, now, timezone=screen["event"]["timezone"])
-    ticket_type_form.overtaken(form, refusal.theirs, by, screen["terms"])
+    ticket_type_form.overtaken(form, refusal.theirs, by)
     return _show_form(request, screen, form, 409)
 
 

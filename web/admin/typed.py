@@ -3,11 +3,14 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 # Of something far too long, as much comes back to be repaired.
 ECHO = 600
 WHOLE = re.compile(r"[0-9]{1,15}")
+# The years in which a time can have been typed, and one on either side, for the clocks of every zone.
+YEARS = range(1969, 2201)
 SPACES = re.compile(r"\s+")
 
 
@@ -26,9 +29,25 @@ def exactly(form: Mapping[str, Any], name: str) -> str | None:
     return value.replace("\r\n", "\n") if isinstance(value, str) else None
 
 
+def stored_moment(carried: str) -> datetime:
+    """The moment that a hidden field of ours carries. A ValueError: it is none that can have been stored."""
+    found = datetime.fromisoformat(carried)
+    if found.tzinfo is None or found.year not in YEARS:
+        raise ValueError(carried)
+    return found
+
+
 def plain(typed: str) -> str:
-    """Full-width and other digits as the ASCII ones that they mean, and no spaces: “１ 000” → “1000”."""
-    return SPACES.sub("", unicodedata.normalize("NFKC", typed))
+    """Any script's digits as the ASCII ones that they mean, and no spaces: “１ 000” → “1000”, “٣٠” → “30”."""
+    return SPACES.sub("", unicodedata.normalize("NFC", "".join(map(_plain, typed))))
+
+
+def _plain(character: str) -> str:
+    """Other signs in their usual width: “．” → “.”. What only contains a number is none: “²”, “①”."""
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    return character if character.isnumeric() else unicodedata.normalize("NFKC", character)
 
 
 def whole_number(typed: str) -> int | None:

@@ -67,6 +67,18 @@ async def test_money_times_and_texts_are_said_as_people_say_them(signed_in):
     )
 
 
+async def test_the_audit_says_prices_in_the_currency_that_they_had(signed_in):
+    desk, event = await signed_in("owner"), await make_event(ticket_type(price=2400), status="DRAFT", currency="EUR")
+    general = event.types["General"]
+    await ticket_types.change(event.id, general, {"price": (2400, 3000)}, actor=MIRA)
+    await ticket_types.add(event.id, name="Balcony", price=1200, actor=MIRA)
+    await events.change(event.id, {"currency": ("EUR", "USD")}, actor=MIRA)
+    page = (await desk.get("/admin/audit")).text
+    assert said(page)[-1] == "Mira changed the price of General of Winter Light from €24.00 to €30.00"
+    assert "Price: €12.00" in changes(page)
+    assert not any("EUR" in each for each in changes(page))
+
+
 async def test_several_fields_stand_below_one_another(signed_in):
     desk, event = await signed_in("owner"), await make_event(city="Graz")
     await events.change(event.id, {"city": ("Graz", "Wien"), "summary": ("", "<b>Ferns</b>")}, actor=MIRA)

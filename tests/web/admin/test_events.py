@@ -1,5 +1,6 @@
 """Events at the desk: the list, a new one (AC A1–A4, flow 1.3.1), fields saved in place, two admins at once, a copy."""
 
+import asyncio
 import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -8,6 +9,7 @@ import pytest
 
 from models import database as db
 from tests.makers import hold, let_time_run_out, make_event, ticket_type
+from tests.web.admin.test_order import form_in
 from web import words
 from web.admin import event_form, zones
 from web.admin.event_form import FIELDS
@@ -139,8 +141,15 @@ async def test_1_3_1_from_the_dashboard_to_the_edit_page_of_a_draft(desk):
 async def test_1_3_1_the_same_form_sent_twice_makes_one_event(desk):
     key = re.search(r'name="key" value="([^"]+)"', (await desk.get(NEW)).text)[1]
     answers = [await desk.post(LIST, data={**GOOD, "key": key}) for _ in range(2)]
-    assert {answer.headers["location"] for answer in answers} == {f"{details(key)}?made=new"}
+    assert {answer.headers["location"] for answer in answers} == {f"{details((await the_event())['id'])}?made=new"}
     assert await db.fetchval("SELECT count(*) FROM event") == 1
+
+
+async def test_another_event_typed_into_the_same_page_is_another_event(desk):
+    key = form_in((await desk.get(NEW)).text, LIST)["key"]
+    first, second = [await desk.post(LIST, data={**GOOD, "title": t, "key": key}) for t in ("Drawing", "Painting")]
+    assert first.headers["location"] != second.headers["location"]
+    assert {row["title"] for row in await db.fetch("SELECT title FROM event")} == {"Drawing", "Painting"}
 
 
 async def test_zone_and_currency_are_those_of_the_last_event(desk):
@@ -241,6 +250,33 @@ async def test_an_hour_that_comes_twice_and_a_start_in_the_past_are_said(desk):
     assert "This is in the past." in (await desk.get(details(past.id))).text
 
 
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2027, 10, 31, 1, 30, tzinfo=UTC),  # clocks show 02:30 for the second time
+        datetime(2027, 10, 31, 0, 30, 12, 345_678, tzinfo=UTC),
+    ],
+)
+async def test_a_time_that_nobody_touched_stays_as_it_is(desk, moment):
+    event = await make_event(start_date=moment, end_date=moment, timezone="Europe/Vienna")
+    for name in ("start_date", "end_date"):
+        where = f"{details(event.id)}/{name}"
+        form = form_in((await desk.get(details(event.id))).text, where)
+        assert (await desk.post(where, data={**form, name: "2027-10-31T02:30"})).status_code == 303
+    stored = await the_event()
+    assert (stored["start_date"], stored["end_date"]) == (moment, moment)
+    assert await db.fetchval("SELECT count(*) FROM audit_entry") == 0
+
+
+@pytest.mark.parametrize(
+    "was", ["0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31T23:59:59-14:00", "2027-10-31T02:30"]
+)
+async def test_a_mark_at_the_end_of_time_is_nobodys(desk, was):
+    event = await make_event(timezone="America/New_York")
+    for name in ("start_date", "end_date"):
+        assert (await save(desk, event.id, name, "2027-10-31T02:30", was=was)).status_code == 409
+
+
 async def test_the_currency_stays_once_a_ticket_was_held(desk, script):
     event = await make_event()
     await hold(event)
@@ -248,6 +284,18 @@ async def test_the_currency_stays_once_a_ticket_was_held(desk, script):
     answer = await save(desk, event.id, "currency", "CHF", was="EUR")
     assert answer.status_code == 422
     assert "held or sold at prices in EUR, so the currency stays" in answer.text
+
+
+@pytest.mark.parametrize(("status", "first"), [("DRAFT", "Set"), ("PUBLISHED", "Take the event off sale, then set")])
+async def test_24_euros_do_not_become_2400_yen(desk, script, status, first):
+    event = await make_event(ticket_type(price=2400), status=status)
+    for headers in ({}, script):
+        desk.headers.update(headers)
+        answer = await save(desk, event.id, "currency", "JPY", was="EUR")
+        assert answer.status_code == 422
+        said = f"Prices are typed in EUR. {first} them to 0, choose the currency, and type them anew."
+        assert f"<span>{said}</span>" in answer.text
+    assert "€24.00" in (await desk.get(f"{LIST}/{event.id}/tickets", headers={"HX-Request": "false"})).text
 
 
 async def test_a_field_that_is_none_is_not_found(desk):
@@ -322,6 +370,37 @@ async def test_a_time_is_compared_exactly_and_shown_on_the_clocks_there(signed_i
     told = await save(ana, event.id, "start_date", "2027-01-25T14:00", was=start.isoformat())
     assert told.status_code == 409
     assert "to “24 Jan 2027, 14:00”" in told.text
+
+
+async def test_a_time_typed_on_the_clocks_of_another_zone_is_not_taken(signed_in, script):
+    event = await make_event(start_date=datetime(2027, 1, 23, 13, tzinfo=UTC), timezone="Europe/Vienna")
+    ana, bob = await signed_in("manager", name="Ana"), await signed_in("manager", name="Bob")
+    where = f"{details(event.id)}/end_date"
+    form = form_in((await ana.get(details(event.id))).text, where)
+    await save(bob, event.id, "timezone", "America/New_York", was="Europe/Vienna")
+    for headers in ({}, script):
+        told = await ana.post(where, data={**form, "end_date": "2027-01-23T17:00"}, headers=headers)
+        assert told.status_code == 409
+        assert re.search(
+            r"Bob changed the time zone at \d\d:\d\d E[SD]T to “America/New_York”\. This is empty now\.", told.text
+        )
+        assert 'name="end_date" autocomplete="off" type="datetime-local" value="2027-01-23T17:00"' in told.text
+    assert (await the_event())["end_date"] is None
+    again = {**form_in(told.text, where), "end_date": "2027-01-23T17:00", "choice": "mine"}
+    assert (await ana.post(where, data=again)).status_code == 303
+    assert (await the_event())["end_date"] == datetime(2027, 1, 23, 22, tzinfo=UTC), "17:00 in New York"
+
+
+async def test_a_time_that_is_wrong_stays_on_the_clocks_that_it_was_typed_on(signed_in):
+    event = await make_event(start_date=datetime(2027, 1, 23, 13, tzinfo=UTC), timezone="Europe/Vienna")
+    ana, bob = await signed_in("manager"), await signed_in("manager")
+    where = f"{details(event.id)}/start_date"
+    form = form_in((await ana.get(details(event.id))).text, where)
+    await save(bob, event.id, "timezone", "America/New_York", was="Europe/Vienna")
+    wrong = await ana.post(where, data={**form, "start_date": "soon"})
+    assert wrong.status_code == 422
+    again = await ana.post(where, data={**form_in(wrong.text, where), "start_date": "2027-01-24T14:00"})
+    assert again.status_code == 409
 
 
 async def test_ones_own_other_window_is_called_so(desk, script):
@@ -467,6 +546,19 @@ async def test_a_copy_opens_with_what_came_along_and_what_did_not(desk):
     assert await db.fetchval("SELECT allocation FROM ticket_type WHERE event_id = $1", copy_id) == 5
     page = (await desk.get(answer.headers["location"])).text
     assert "orders and holds did not" in page
+
+
+@pytest.mark.parametrize("where", ["list", "page"])
+async def test_pressed_twice_it_is_copied_once_and_on_a_later_visit_once_more(desk, where):
+    event = await make_event()
+    address, copies = (LIST if where == "list" else details(event.id)), f"{LIST}/{event.id}/copies"
+    form = form_in((await desk.get(address)).text, copies)
+    answers = await asyncio.gather(*(desk.post(copies, data=form) for _ in range(3)))
+    assert len({answer.headers["location"] for answer in answers}) == 1
+    assert await db.fetchval("SELECT count(*) FROM event") == 2
+    assert await db.fetchval("SELECT count(*) FROM audit_entry") == 1
+    await desk.post(copies, data=form_in((await desk.get(address)).text, copies))
+    assert await db.fetchval("SELECT count(*) FROM event") == 3
 
 
 async def test_a_copy_is_offered_in_the_list_and_on_the_page_to_whom_may_edit(desk, signed_in):

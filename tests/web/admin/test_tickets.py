@@ -10,6 +10,8 @@ from models.ids import new_id
 from services import checkout, events, ticket_types
 from services.audit import Actor
 from tests.makers import hold, hold_with_buyer, left, let_time_run_out, make_event, ticket_type
+from web.admin.event_form import ODD
+from web.admin.typed import whole_number
 
 BOR = Actor(new_id(), "Bor Novak")
 
@@ -32,11 +34,7 @@ class Screen:
     async def open(self, name="General"):
         """What the form of a type would send if nothing were touched."""
         type_id = self.event.types[name]
-        page = await self.see(edit=type_id)
-        form = re.search(rf'<form class="tt tt--edit" id="tt-{type_id}".*?</form>', page, re.DOTALL)[0]
-        fields = dict(re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form))
-        fields[f"description-{type_id}"] = re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL)[1]
-        return fields
+        return fields_of(await self.see(edit=type_id), type_id)
 
     async def change(self, name="General", /, *, read=None, keep=None, **typed):
         type_id = self.event.types[name]
@@ -46,9 +44,10 @@ class Screen:
 
     async def add(self, name, price="24", *, type_id=None, **typed):
         type_id = type_id or new_id()
-        self.event.types[name] = type_id
         sent = {f"{field}-{type_id}": value for field, value in {"name": name, "price": price, **typed}.items()}
-        return await self.desk.post(self.address, data={"type": str(type_id), **sent}, headers=self.headers)
+        answer = await self.desk.post(self.address, data={"type": str(type_id), **sent}, headers=self.headers)
+        self.event.types[name] = await db.fetchval("SELECT id FROM ticket_type WHERE name = $1", name)
+        return answer
 
     async def press(self, name, what, **sent):
         return await self.desk.post(f"{self.address}/{self.event.types[name]}/{what}", data=sent, headers=self.headers)
@@ -68,6 +67,18 @@ async def capacity(event):
 
 async def stored(event, name="General"):
     return await db.fetchrow("SELECT * FROM ticket_type WHERE id = $1", event.types[name])
+
+
+def fields_of(page, type_id):
+    form = re.search(rf'<form class="tt tt--edit" id="tt-{type_id}".*?</form>', page, re.DOTALL)[0]
+    fields = dict(re.findall(r'<input[^>]*? name="([^"]+)"[^>]*? value="([^"]*)"', form))
+    fields[f"description-{type_id}"] = re.search(r"<textarea[^>]*>(.*?)</textarea>", form, re.DOTALL)[1]
+    return fields
+
+
+def sent(answer, event, name="General"):
+    """What the form of a type would send as it was answered."""
+    return fields_of(answer.text, event.types[name])
 
 
 def error(answer, field):
@@ -102,6 +113,11 @@ async def test_1_3_2_a_capacity_that_is_no_whole_number_is_refused_kindly_and_ke
     assert await capacity(event) == 30
 
 
+@pytest.mark.parametrize(("text", "number"), [("٣０", 30), ("१२", 12), ("10²", None), ("①", None), ("½", None)])
+def test_digits_of_any_script_are_digits_and_exponents_are_none(text, number):
+    assert whole_number(text) == number
+
+
 @pytest.mark.parametrize("typed", [str(2**31), "9" * 15])
 async def test_1_3_2_a_capacity_beyond_every_stadium_is_refused_kindly(screen, typed):
     event = await make_event(capacity=30)
@@ -109,7 +125,9 @@ async def test_1_3_2_a_capacity_beyond_every_stadium_is_refused_kindly(screen, t
     assert (answer.status_code, error(answer, "total_capacity")) == (422, "Use a number up to 1,000,000.")
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("１０", 10), (" 12 ", 12), ("1 000", 1000), ("٣٠", None), ("0", 0)])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("１０", 10), (" 12 ", 12), ("1 000", 1000), ("٣٠", 30), ("0", 0), ("10²", None)]
+)
 async def test_1_3_2_digits_of_other_keyboards_count(screen, typed, meant):
     event = await make_event(capacity=30)
     answer = await (await screen(event)).set_capacity(typed)
@@ -215,6 +233,9 @@ async def test_T2_nothing_touched_is_nothing_changed(screen):
         ("EUR", "24,50 €", 2450),
         ("EUR", "EUR 24", 2400),
         ("EUR", "２４", 2400),
+        ("EUR", "２４．５０", 2450),
+        ("EUR", "٢٤", 2400),
+        ("CZK", "24 Kc\N{COMBINING CARON}", 2400),
         ("EUR", "0", 0),
         ("USD", "$24", 2400),
         ("AUD", "A$24", 2400),
@@ -235,6 +256,7 @@ async def test_a_price_is_read_as_people_write_it(screen, currency, typed, minor
         ("EUR", "", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "-5", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "1e3", "Enter a price like 24 or 24.50. Use 0 for free."),
+        ("EUR", "10²", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "1,000", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "24.005", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "100000.01", "A ticket costs €100,000.00 at most."),
@@ -369,6 +391,16 @@ async def test_whatever_else_will_not_do_is_said_beside_its_field(screen, typed,
     assert (answer.status_code, error(answer, f"{field}-{event.types['General']}")) == (422, words)
 
 
+@pytest.mark.parametrize("field", ["name", "description"])
+async def test_a_ticket_type_does_not_turn_the_text_around_it(screen, script, field):
+    event = await make_event()
+    for headers in ({}, script):
+        desk = await screen(event, **headers)
+        answer = await desk.change(**{field: "VIP \N{RIGHT-TO-LEFT OVERRIDE}eerF"})
+        assert (answer.status_code, error(answer, f"{field}-{event.types['General']}")) == (422, ODD)
+        assert (await desk.add("VIP \N{RIGHT-TO-LEFT OVERRIDE}eerF")).status_code == 422
+
+
 async def test_a_sales_window_is_typed_in_the_time_of_the_event(screen):
     event = await make_event(timezone="America/New_York")
     desk = await screen(event)
@@ -401,12 +433,115 @@ async def test_two_admins_at_one_type_are_told_field_by_field_and_choose(screen)
     assert [(await stored(event))[name] for name in ("price", "allocation")] == [2600, 7]
 
 
+async def test_sales_times_typed_on_the_clocks_of_another_zone_are_not_taken(screen, script):
+    event = await make_event(ticket_type(sales_end=datetime(2027, 1, 10, 17, tzinfo=UTC)), timezone="Europe/Vienna")
+    for headers in ({}, script):
+        desk = await screen(event, **headers)
+        read = await desk.open()
+        now = "America/New_York" if "Vienna" in read["zone"] else "Europe/Vienna"
+        await events.set_timezone(event.id, was=read["zone"], to=now, actor=BOR)
+        answer = await desk.change(read=read, sales_start="2026-12-01T10:00")
+        assert answer.status_code == 409
+        assert f"Bor Novak made the time zone {now} at" in answer.text
+        assert "What you typed is still here, not saved." in answer.text
+        assert 'value="2026-12-01T10:00"' in answer.text
+        assert (await stored(event))["sales_start"] is None
+    assert (await desk.change(read=sent(answer, event), sales_start="2026-12-01T10:00")).status_code == 200
+    row = await stored(event)
+    assert row["sales_start"] == datetime(2026, 12, 1, 9, tzinfo=UTC), "10:00 in Vienna, by then"
+    assert row["sales_end"] == datetime(2027, 1, 10, 17, tzinfo=UTC), "nobody touched it"
+
+
+async def test_a_time_that_moved_with_the_clocks_is_replaced_by_what_was_typed_once_it_is_said(screen):
+    event = await make_event(ticket_type(sales_start=datetime(2026, 12, 1, 9, tzinfo=UTC)), timezone="Europe/Vienna")
+    desk = await screen(event)
+    read = await desk.open()
+    await events.set_timezone(event.id, was="Europe/Vienna", to="America/New_York", actor=BOR)
+    answer = await desk.change(read=read, sales_start="2026-12-01T12:00")
+    assert answer.status_code == 409
+    assert (await desk.change(read=sent(answer, event), sales_start="2026-12-01T12:00")).status_code == 303
+    assert (await stored(event))["sales_start"] == datetime(2026, 12, 1, 17, tzinfo=UTC)
+
+
+async def test_a_price_typed_in_another_currency_is_not_taken(screen, script):
+    event = await make_event(status="DRAFT")
+    for headers in ({}, script):
+        desk = await screen(event, **headers)
+        read = await desk.open()
+        await events.change(event.id, {"currency": (read["currency"], "USD")}, actor=BOR)
+        answer = await desk.change(read={**read, "currency": "EUR"}, price="30")
+        assert answer.status_code == 409, "30 euros are not 30 dollars"
+        assert "Bor Novak made the currency USD at" in answer.text
+        assert 'value="30"' in answer.text
+        assert (await stored(event))["price"] == 2400
+    assert (await desk.change(read=sent(answer, event), price="30")).status_code == 200
+    assert (await stored(event))["price"] == 3000
+
+
+async def test_a_price_that_nobody_touched_is_shown_as_the_other_currency_writes_it(screen):
+    event = await make_event(ticket_type(price=0), status="DRAFT")
+    desk = await screen(event)
+    read = await desk.open()
+    await events.change(event.id, {"currency": ("EUR", "JPY")}, actor=BOR)
+    told = await desk.change(read=read, name="Regular")
+    assert told.status_code == 409
+    assert f'name="price-{event.types["General"]}" type="text" value="0"' in told.text
+    assert (await desk.change(read=sent(told, event))).status_code == 303
+    assert [(await stored(event))[name] for name in ("name", "price")] == ["Regular", 0]
+
+
+async def test_a_new_type_is_not_added_at_a_price_of_another_currency(screen, script):
+    event = await make_event(currency="USD")
+    for headers in ({}, script):
+        desk, new = await screen(event, **headers), new_id()
+        typed = {"type": str(new), f"name-{new}": "Early bird", f"price-{new}": "30", "currency": "EUR"}
+        answer = await desk.desk.post(desk.address, data=typed, headers=headers)
+        assert answer.status_code == 409
+        assert "Somebody made the currency USD meanwhile." in answer.text
+        assert f'name="price-{new}" type="text" value="30"' in answer.text
+        assert 'name="currency" value="USD"' in answer.text
+    assert await order(event) == ["General"]
+
+
+@pytest.mark.parametrize("terms", ["\0", "‮", "x" * 5_000, "../../etc", "Europe", "¤", "€"])
+async def test_terms_that_are_none_are_others_than_the_events(screen, terms):
+    event = await make_event()
+    desk = await screen(event)
+    for name in ("currency", "zone"):
+        answer = await desk.change(read={**await desk.open(), name: terms}, price="x")
+        assert answer.status_code == 422
+        answer = await desk.change(read={**await desk.open(), name: terms}, price="30")
+        assert answer.status_code == (409 if terms.strip("\0") else 303)
+
+
+@pytest.mark.parametrize("was", ["0001-01-01T00:00:00+14:00", "0001-01-01", "9999-12-31T23:59:59-14:00", "9" * 5_000])
+async def test_a_mark_at_the_end_of_time_is_nobodys(screen, was):
+    event = await make_event(ticket_type(sales_end=datetime(2027, 1, 10, tzinfo=UTC)), timezone="America/New_York")
+    desk = await screen(event)
+    for keep in (None, "sales_start"):
+        answer = await desk.change(read={**await desk.open(), "was-sales_start": was}, keep=keep)
+        assert answer.status_code == (200 if keep else 303), "it is empty, and stays so"
+    assert (await desk.change(read={**await desk.open(), "was-sales_end": was})).status_code == 303
+    late = await desk.change(read={**await desk.open(), "was-sales_end": was}, sales_end="2027-01-11T10:00")
+    assert late.status_code == 409
+
+
 async def test_the_same_form_pressed_twice_adds_one_type(screen):
     event, type_id = await make_event(), new_id()
     desk = await screen(event)
     for _ in range(2):
         assert (await desk.add("Early bird", type_id=type_id)).status_code == 303
     assert await db.fetchval("SELECT count(*) FROM ticket_type") == 2
+
+
+async def test_another_ticket_type_typed_into_the_same_form_is_another(screen, script):
+    for headers in ({}, script):
+        event, type_id = await make_event(), new_id()
+        desk = await screen(event, **headers)
+        await desk.add("Early", type_id=type_id)
+        await desk.add("Late", "30", type_id=type_id)
+        await desk.add("Late", "30", type_id=type_id)
+        assert await order(event) == ["General", "Early", "Late"]
 
 
 async def test_types_are_moved_by_buttons(screen, script):
