@@ -12,9 +12,10 @@ STRIPE = "https://js.stripe.com"
 # Route options: opt={"personal": True} on pages behind a secret link, {"payment": True} on the page that pays,
 # {"any_origin": True} on doors that machines use, {"quiet": True} for what is not worth a log line,
 # {"background": True} for what a page asks by itself: its failures are answered without a word,
-# {"picture": True} for what is only looked at: opened by itself it runs and loads nothing.
+# {"picture": True} for what is only looked at: opened by itself it runs and loads nothing,
+# {"upload": True} for a form that brings a file: everywhere else multipart is no form.
 PERSONAL, PAYMENT, ANY_ORIGIN = "personal", "payment", "any_origin"
-QUIET, BACKGROUND, PICTURE = "quiet", "background", "picture"
+QUIET, BACKGROUND, PICTURE, UPLOAD = "quiet", "background", "picture", "upload"
 LIFELESS = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 POLICY: dict[str, tuple[str, ...]] = {
