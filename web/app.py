@@ -63,7 +63,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         [*CONTROLLERS, desk.router()],
         guards=[access.admit],
         lifespan=[_running(settings)],
-        middleware=[security.OriginCheck()],
+        middleware=[security.PathCheck(), security.OriginCheck()],
         exception_handlers={**errors.HANDLERS, **access.HANDLERS},
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude_opt_key="no_compression"),
         request_class=PlainRequest,

@@ -1,7 +1,9 @@
-"""What holds for every answer, whatever route gave it: headers, the origin check, request ids."""
+"""What holds for every answer, whatever route gave it: headers, the checks of origin and address, request ids."""
+
+import re
 
 from litestar.datastructures import MutableScopeHeaders
-from litestar.exceptions import PermissionDeniedException
+from litestar.exceptions import NotFoundException, PermissionDeniedException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,6 +18,7 @@ STRIPE = "https://js.stripe.com"
 # {"upload": True} for a form that brings a file: everywhere else multipart is no form.
 PERSONAL, PAYMENT, ANY_ORIGIN = "personal", "payment", "any_origin"
 QUIET, BACKGROUND, PICTURE, UPLOAD = "quiet", "background", "picture", "upload"
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LIFELESS = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 POLICY: dict[str, tuple[str, ...]] = {
@@ -125,6 +128,16 @@ class OriginCheck(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["type"] == "http" and scope.get("method") not in SAFE_METHODS and not _opt(scope).get(ANY_ORIGIN):
             _check_origin(scope)
+        await next_app(scope, receive, send)
+
+
+class PathCheck(ASGIMiddleware):
+    """Nothing of ours has a control character in its address. PostgreSQL cannot be asked for NUL, and an answer that
+    names the address would carry a line end into its headers."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if CONTROL.search(scope["path"]):
+            raise NotFoundException
         await next_app(scope, receive, send)
 
 

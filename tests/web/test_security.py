@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -234,6 +235,17 @@ async def test_every_letter_comes_in_as_it_was_typed_but_nul(app, browser, monke
     event = await make_event()
     await browser.post(f"/events/{event.slug}/checkouts", data={"a\0": ["1 +&=", "", "ž字🎪\0"], "b": ""})
     assert seen == [{"a": ["1 +&=", "", "ž字🎪"], "b": [""]}]
+
+
+async def test_no_address_has_a_control_character_in_it(app, browser):
+    paths = [route.path for route in app.routes if ":str}" in route.path]
+    assert "/events/{slug:str}/cover.png" in paths
+    for path in paths:
+        for odd in ("%00", "%0d%0aSet-Cookie:%20a=b"):
+            address = re.sub(r"{\w+:str}", odd, re.sub(r"{\w+:uuid}", str(uuid4()), path))
+            for method in ("GET", "POST"):
+                answer = await browser.request(method, address)
+                assert answer.status_code in (404, 405), (method, address)
 
 
 @pytest.mark.parametrize(

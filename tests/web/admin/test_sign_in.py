@@ -204,7 +204,7 @@ async def test_a_link_from_another_site_is_not_used_by_it(browser):
     assert (await browser.get(f"/admin/enter/{token}")).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["made-up", "0" * 64, "%00", "ü"])
+@pytest.mark.parametrize("token", ["made-up", "0" * 64, "%C2%80", "ü"])
 async def test_a_link_that_never_was_one_says_what_to_do(browser, token):
     for answer in (await browser.get(f"/admin/enter/{token}"), await browser.post(f"/admin/enter/{token}")):
         assert answer.status_code == 410
