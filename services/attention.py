@@ -137,7 +137,7 @@ async def _try(subject: Subject, row: Any, actor: Actor) -> str | None:
     except Refusal:
         raise
     except Exception as error:
-        log.exception("asking again broke", subject=subject, error=repr(error))
+        log.exception("asking again broke", subject=subject, error=error)
         return "broken"
     return None
 

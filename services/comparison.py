@@ -157,7 +157,7 @@ async def _do_all(deeds: Iterable[tuple[Deed, str]]) -> None:
         except Exception as error:
             if is_away(error):
                 raise
-            log.error("cannot be compared", reference=reference, error=repr(error))
+            log.error("cannot be compared", reference=reference, error=error)
             problem = problem or error
     if problem:
         raise problem

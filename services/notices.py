@@ -107,7 +107,7 @@ async def _handle(notice_id: str, kind: str, reference: str) -> bool:
     try:
         await deed(reference)
     except Exception as error:
-        log.warning("notice: will try again", notice=notice_id, error=repr(error))
+        log.warning("notice: will try again", notice=notice_id, error=error)
         await database.execute(FAILED, notice_id, repr(error)[:500], most_attempts(error))
         return False
     await database.execute(

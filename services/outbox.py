@@ -91,7 +91,7 @@ async def _do(handlers: Mapping[str, Handler], note_id: int, kind: str, subject:
     try:
         await handlers[kind](subject)
     except Exception as error:
-        log.warning("outbox: will try again", kind=kind, subject=str(subject), error=repr(error))
+        log.warning("outbox: will try again", kind=kind, subject=str(subject), error=error)
         await database.execute(FAILED, note_id, repr(error)[:500], most_attempts(error))
         return False
     await database.execute(DONE, note_id)

@@ -150,5 +150,5 @@ async def _ask(sql: str, *args: Any) -> Any | None:
         async with database.set_apart():
             return await database.fetchrow(sql, *args)
     except Exception as error:
-        log.warning("the line cannot be seen; going on without", error=repr(error))
+        log.warning("the line cannot be seen; going on without", error=error)
         return None

@@ -28,6 +28,7 @@ from web.events import EventsController
 from web.live import Hub
 from web.orders import OrdersController
 from web.payments import PaymentsController
+from web.request import PlainRequest
 from web.site import Site
 from web.theme import switch_theme
 from web.webhooks import receive_notice
@@ -43,7 +44,7 @@ CONTROLLERS: list[ControllerRouterHandler] = [
     switch_theme,
     assets.serve,
 ]
-# Nothing that a person types into our forms is larger.
+# Nothing that a person types into our forms is larger, where a route does not say so.
 MAX_BODY = 64 * 1024
 
 
@@ -62,9 +63,10 @@ def create_app(settings: Settings | None = None) -> Litestar:
         [*CONTROLLERS, desk.router()],
         guards=[access.admit],
         lifespan=[_running(settings)],
-        middleware=[security.OriginCheck()],
+        middleware=[security.PathCheck(), security.OriginCheck()],
         exception_handlers={**errors.HANDLERS, **access.HANDLERS},
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude_opt_key="no_compression"),
+        request_class=PlainRequest,
         request_max_body_size=MAX_BODY,
         logging_config=None,
         openapi_config=None,

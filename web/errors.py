@@ -81,7 +81,7 @@ def show_http_error(request: Request, error: HTTPException) -> Response[str]:
 
 def show_away(request: Request, error: Exception) -> Response[str]:
     """The database is restarting, unreachable, or a lock took too long. It passes, and a retry does no harm."""
-    log.warning("database away", path=request.scope.get("path_template"), error=repr(error))
+    log.warning("database away", path=request.scope.get("path_template"), error=error)
     return _show(request, 503, "refusals/away.html")
 
 

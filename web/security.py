@@ -1,7 +1,9 @@
-"""What holds for every answer, whatever route gave it: headers, the origin check, request ids."""
+"""What holds for every answer, whatever route gave it: headers, the checks of origin and address, request ids."""
+
+import re
 
 from litestar.datastructures import MutableScopeHeaders
-from litestar.exceptions import PermissionDeniedException
+from litestar.exceptions import NotFoundException, PermissionDeniedException
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,9 +14,11 @@ STRIPE = "https://js.stripe.com"
 # Route options: opt={"personal": True} on pages behind a secret link, {"payment": True} on the page that pays,
 # {"any_origin": True} on doors that machines use, {"quiet": True} for what is not worth a log line,
 # {"background": True} for what a page asks by itself: its failures are answered without a word,
-# {"picture": True} for what is only looked at: opened by itself it runs and loads nothing.
+# {"picture": True} for what is only looked at: opened by itself it runs and loads nothing,
+# {"upload": True} for a form that brings a file: everywhere else multipart is no form.
 PERSONAL, PAYMENT, ANY_ORIGIN = "personal", "payment", "any_origin"
-QUIET, BACKGROUND, PICTURE = "quiet", "background", "picture"
+QUIET, BACKGROUND, PICTURE, UPLOAD = "quiet", "background", "picture", "upload"
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 LIFELESS = "default-src 'none'; frame-ancestors 'none'; sandbox"
 
 POLICY: dict[str, tuple[str, ...]] = {
@@ -124,6 +128,16 @@ class OriginCheck(ASGIMiddleware):
     async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
         if scope["type"] == "http" and scope.get("method") not in SAFE_METHODS and not _opt(scope).get(ANY_ORIGIN):
             _check_origin(scope)
+        await next_app(scope, receive, send)
+
+
+class PathCheck(ASGIMiddleware):
+    """Nothing of ours has a control character in its address. PostgreSQL cannot be asked for NUL, and an answer that
+    names the address would carry a line end into its headers."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send, next_app: ASGIApp) -> None:
+        if CONTROL.search(scope["path"]):
+            raise NotFoundException
         await next_app(scope, receive, send)
 
 

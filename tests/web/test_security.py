@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
@@ -10,6 +11,8 @@ from structlog.testing import capture_logs
 from domain.errors import Refusal
 from tests.makers import hold, make_event
 from web import answers, assets, errors, site
+from web.forms import WishForm
+from web.request import MOST_FIELDS
 from web.security import Headers
 
 SAFE = {"Sec-Fetch-Site": "same-origin"}
@@ -194,6 +197,55 @@ async def test_more_than_any_form_needs_is_refused(browser):
     answer = await browser.post(f"/events/{event.slug}/checkouts", data={"x": "y" * 200_000})
     assert answer.status_code == 413
     assert "more" in answer.text or "larger" in answer.text
+
+
+UNREADABLE = {
+    "no UTF-8": b"email=%FF",
+    "half a letter": b"email=%C3",
+    "a lone surrogate": b"email=%ED%A0%80",
+    "no ASCII": b"email=\xff",
+    "too many fields": b"&".join(b"qty-%d=1" % n for n in range(MOST_FIELDS + 1)),
+}
+
+
+@pytest.mark.parametrize("why", UNREADABLE)
+@pytest.mark.parametrize("door", ["/admin/login", "/events/winter-light/checkouts"])
+async def test_what_no_browser_sends_is_not_understood(browser, door, why):
+    await make_event(slug="winter-light")
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = await browser.post(door, content=UNREADABLE[why], headers=headers)
+    assert answer.status_code == 400
+    assert "We couldn’t read that" in answer.text
+
+
+@pytest.mark.parametrize(
+    ("charset", "body"), [("utf-8", b"x"), ("utf-8", b"\xff"), ("klingon", b"a"), ("utf-7", b"+2AA-")]
+)
+@pytest.mark.parametrize("door", ["/admin/login", "/events/winter-light/checkouts"])
+async def test_a_form_with_a_file_is_none_where_nobody_takes_files(browser, door, charset, body):
+    await make_event(slug="winter-light")
+    part = (None, body, f"text/plain; charset={charset}")
+    answer = await browser.post(door, files={"email": part, "password": part, "request_key": part})
+    assert answer.status_code == 400
+
+
+async def test_every_letter_comes_in_as_it_was_typed_but_nul(app, browser, monkeypatch):
+    seen = []
+    monkeypatch.setattr("web.forms.read_wish", lambda form: seen.append(form.dict()) or WishForm("x" * 16))
+    event = await make_event()
+    await browser.post(f"/events/{event.slug}/checkouts", data={"a\0": ["1 +&=", "", "ž字🎪\0"], "b": ""})
+    assert seen == [{"a": ["1 +&=", "", "ž字🎪"], "b": [""]}]
+
+
+async def test_no_address_has_a_control_character_in_it(app, browser):
+    paths = [route.path for route in app.routes if ":str}" in route.path]
+    assert "/events/{slug:str}/cover.png" in paths
+    for path in paths:
+        for odd in ("%00", "%0d%0aSet-Cookie:%20a=b"):
+            address = re.sub(r"{\w+:str}", odd, re.sub(r"{\w+:uuid}", str(uuid4()), path))
+            for method in ("GET", "POST"):
+                answer = await browser.request(method, address)
+                assert answer.status_code in (404, 405), (method, address)
 
 
 @pytest.mark.parametrize(

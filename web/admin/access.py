@@ -18,7 +18,6 @@ from uuid import UUID
 from litestar import Litestar, Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import Cookie
-from litestar.enums import RequestEncodingType
 from litestar.exceptions import ImproperlyConfiguredException
 from litestar.handlers import BaseRouteHandler
 from litestar.routes import BaseRoute
@@ -32,6 +31,7 @@ from services.sign_in import Admitted, Visitor
 from web import rendering, site
 from web.admin import browsers, navigation, roles
 from web.rendering import is_htmx, redirect
+from web.request import PlainRequest
 from web.security import BACKGROUND, SAFE_METHODS
 from web.theme import OUR_PATH
 
@@ -128,7 +128,7 @@ async def admit(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
     asked = handler.opt.get(PERMISSION)
     if asked is None:
         return  # the shop; check_routes() has seen to it that no page of the desk comes this way
-    request = cast(Request, connection)
+    request = cast(PlainRequest, connection)
     who = await _find(request)
     request.state.me = who
     if asked is PUBLIC:
@@ -177,10 +177,10 @@ def _refuse_halfway(who: Me, asked: Door) -> None:
         raise SignInNeeded(CODE if who.stage is Stage.CODE else ENROLMENT)
 
 
-async def _check_token(request: Request, who: Me) -> None:
+async def _check_token(request: PlainRequest, who: Me) -> None:
     """On top of the origin check: bound to this session, where a header could be missing or a browser be wrong."""
     given = request.headers.get(TOKEN_HEADER)
-    if given is None and request.content_type[0] in (RequestEncodingType.URL_ENCODED, RequestEncodingType.MULTI_PART):
+    if given is None and request.carries_form:
         typed = (await request.form()).get(TOKEN_FIELD)
         given = typed if isinstance(typed, str) else None
     if given is None or not hmac.compare_digest(given.encode(), who.csrf.encode()):

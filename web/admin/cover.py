@@ -15,7 +15,7 @@ from services import covers
 from web.admin import access, event_page, forms
 from web.covers import FILES, picture
 from web.rendering import is_htmx, redirect
-from web.security import PICTURE, QUIET
+from web.security import PICTURE, QUIET, UPLOAD
 
 # A file that is a little too large is answered in the form; what is larger still is not read at all.
 LARGEST_BODY = LARGEST_FILE + 4_000_000
@@ -29,7 +29,7 @@ class CoverController(Controller):
     async def show(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
         return await _answer(request, event_id)
 
-    @post(status_code=200, request_max_body_size=LARGEST_BODY)
+    @post(status_code=200, request_max_body_size=LARGEST_BODY, opt={UPLOAD: True})
     async def upload(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
         await event_page.find(event_id)
         sent = (await request.form()).get("picture")

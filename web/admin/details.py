@@ -45,7 +45,7 @@ class DetailsController(Controller):
         changed = [shown(FIELDS[saved], event, said=SAVED)] if saved in FIELDS else []
         return await _page(request, event, *changed, made=MADE.get(made))
 
-    @post("/{name:str}", status_code=200, opt=EDIT)
+    @post("/{name:str}", status_code=200, opt=EDIT, request_max_body_size=event_form.LARGEST_BODY)
     async def save(self, request: Request, event_id: FromPath[UUID], name: FromPath[str]) -> Response[Any]:
         field = FIELDS.get(name)
         if field is None:

@@ -19,6 +19,9 @@ from web.admin.typed import stored_moment
 from web.buyer_form import TURNING, UNPRINTABLE
 
 ECHO = 50_000  # of something far too long, as much comes back to be repaired
+LONGEST_PROSE = 20_000
+# A description is sent as it is now and as it was. A letter is up to 12 bytes there (%F0%9F%8E%AA); the rest is little.
+LARGEST_BODY = 12 * (ECHO + LONGEST_PROSE) + 64 * 1024
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?", re.ASCII)
 YEARS = range(1970, 2200)
 
@@ -56,7 +59,7 @@ FIELDS = {
             "description",
             "Description",
             "prose",
-            20_000,
+            LONGEST_PROSE,
             hint="A blank line starts a paragraph. **bold**, *italic*, # heading, - list, [link](https://…).",
         ),
         Field("category", "Category", longest=60, placeholder="Concert, talk, workshop"),

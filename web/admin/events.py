@@ -64,7 +64,7 @@ class EventsDeskController(Controller):
     async def ask(self, request: Request) -> Response[Any]:
         return _form(request, await new_event.blank())
 
-    @post(status_code=303, opt=EDIT)
+    @post(status_code=303, opt=EDIT, request_max_body_size=event_form.LARGEST_BODY)
     async def create(self, request: Request) -> Response[Any]:
         """AC A1–A4, flow 1.3.1: a draft with room for ticket types, and on to its page."""
         new = new_event.read(await request.form())
@@ -73,7 +73,7 @@ class EventsDeskController(Controller):
         event_id = await events.draft(**new.wish, event_id=new.event_id, actor=access.actor(request))
         return redirect(request, f"{HERE}/{event_id}/details?made=new")
 
-    @post("/preview", status_code=200, opt=EDIT)
+    @post("/preview", status_code=200, opt=EDIT, request_max_body_size=event_form.LARGEST_BODY)
     async def preview(self, request: Request) -> Response[str]:
         """A description that is being typed, as the shop would show it. Saves nothing."""
         typed = event_form.text(await request.form(), "description")

@@ -92,8 +92,6 @@ def read_why(form: FormMultiDict, read: RefundForm) -> None:
         read.errors["reason"] = "Choose why it goes back."
     if len(read.note) > LONGEST_NOTE:
         read.errors["note"] = f"Shorten the note to {LONGEST_NOTE} characters; it has {len(read.note)}."
-    if "\0" in read.note:
-        read.errors["note"] = "Something in this note can’t be kept. Type it again."
 
 
 def as_query(form: RefundForm) -> str:

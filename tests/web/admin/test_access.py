@@ -126,8 +126,17 @@ async def test_a_form_with_a_file_needs_the_token_too(signed_in, app):
         ):
             answer = await desk.request(route.method, route.address, **sent)
             assert answer.status_code == 403, (route, sent)
-    answer = await desk.post("/admin/account/sessions/end", data={"csrf": token}, files={"picture": ("x", b"x")})
-    assert answer.status_code == 303
+    cover = f"/admin/events/{(await make_event()).id}/cover"
+    answer = await desk.post(cover, data={"csrf": token}, files={"picture": ("x", b"x")})
+    assert answer.status_code == 422, "let in, and no picture"
+
+
+async def test_a_form_token_in_no_known_letters_is_none(signed_in):
+    desk, event = await signed_in("owner"), await make_event()
+    del desk.headers["X-CSRF-Token"]
+    for address, status in (("/admin/events", 403), (f"/admin/events/{event.id}/cover", 400)):
+        answer = await desk.post(address, files={"csrf": (None, b"+2AA-", "text/plain; charset=utf-7")})
+        assert answer.status_code == status, address
 
 
 async def test_a_form_carries_its_token_as_a_field(signed_in):

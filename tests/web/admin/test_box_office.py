@@ -97,7 +97,7 @@ async def test_an_empty_form_says_what_is_missing(signed_in):
         ({"General": "two"}, "Use a whole number"),
         ({"General": 1, "kind": "paid", "method": "shells"}, "Choose how it was paid."),
         ({"General": 1, "note": "x" * 501}, "Shorten the note"),
-        ({"General": 1, "note": "a\0b"}, "Type it again"),
+        ({"General": 1, "note": "a\x07b"}, "Type it again"),
         ({"General": 101}, "Up to 100 at once"),
         ({"General": 1, "email": "ana"}, "Write the whole address with an @"),
     ],

@@ -313,6 +313,25 @@ async def test_whatever_is_sent_a_field_answers_sanely(desk, name):
             assert (await save(desk, event.id, name, to, was=was)).status_code in (303, 409, 422), (name, to, was)
 
 
+@pytest.mark.parametrize("letter", ["a", "ж", "字", "🎪"])
+async def test_a_long_description_may_be_of_any_letters(desk, script, letter):
+    text = letter * 19_999
+    answer = await desk.post(LIST, data={**GOOD, "description": text})
+    assert answer.status_code == 303
+    event = await the_event()
+    answer = await save(desk, event["id"], "description", f"{text}!", was=text)
+    assert answer.status_code == 303
+    assert (await the_event())["description"] == f"{text}!"
+    assert (await desk.post("/admin/events/preview", data={"description": text}, headers=script)).status_code == 200
+
+
+async def test_a_description_that_is_too_long_is_answered_in_its_field_in_any_letters(desk):
+    event = await make_event(description="🎪" * 20_000)
+    answer = await save(desk, event.id, "description", "🎪" * 40_000, was="🎪" * 20_000)
+    assert answer.status_code == 422
+    assert "Shorten it to 20,000 characters. It has 40,000 now." in answer.text
+
+
 async def test_who_may_not_edit_reads_values_and_no_fields(signed_in):
     event = await make_event(city="Graz", description="Bring a *pencil*.")
     for role in ("readonly", "door"):

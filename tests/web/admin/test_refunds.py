@@ -210,7 +210,6 @@ async def test_what_cannot_be_done_is_said_at_its_field_and_nothing_is_lost(sign
         ({"reason": "NO_SEATS", "note": "Rang at noon"}, "Choose why it goes back."),
         ({"reason": "DISPUTED", "note": "Rang at noon"}, "Choose why it goes back."),
         ({"note": "x" * 501}, "Shorten the note to 500 characters; it has 501."),
-        ({"note": "a\0b"}, "Something in this note can’t be kept."),
     ],
 )
 async def test_a_reason_or_note_that_will_not_do_is_said_beside_the_question(signed_in, stripe, typed, words):
