@@ -143,12 +143,12 @@ WORKER = [
     Kill("let go", _overdue, ("expire_holds",), NOTHING, mails=0),
     Kill("note claimed", _bought, DRAINING, ORDER),
     Kill("mail sent", _bought, DRAINING, ORDER),
-    Kill("refund unsent", _wants_money_back, DRAINING, REFUNDED, mails=2),
-    Kill("refund unread", _wants_money_back, DRAINING, REFUNDED, mails=2),
-    Kill("refund uncommitted", _wants_money_back, DRAINING, REFUNDED, mails=2),
-    Kill("refund failed", _wants_money_back_that_has_gone, DRAINING, FOUND, mails=2),
-    Kill("half compared", _given_back_elsewhere, COMPARING, FOUND, mails=2, goes_by={"hours": 2}),
-    Kill("comparing", _given_back_elsewhere, COMPARING, FOUND, mails=2, goes_by={"hours": 2}),
+    Kill("refund unsent", _wants_money_back, DRAINING, REFUNDED, mails=1),
+    Kill("refund unread", _wants_money_back, DRAINING, REFUNDED, mails=1),
+    Kill("refund uncommitted", _wants_money_back, DRAINING, REFUNDED, mails=1),
+    Kill("refund failed", _wants_money_back_that_has_gone, DRAINING, FOUND, mails=1),
+    Kill("half compared", _given_back_elsewhere, COMPARING, FOUND, mails=1, goes_by={"hours": 2}),
+    Kill("comparing", _given_back_elsewhere, COMPARING, FOUND, mails=1, goes_by={"hours": 2}),
 ]
 
 

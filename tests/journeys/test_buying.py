@@ -92,8 +92,12 @@ async def test_the_card_fields_wear_the_colours_of_the_page_also_without_motion(
     await reach_the_card(page, await make_event(), General=1)
     background, text = "e => getComputedStyle(e).backgroundColor", "e => getComputedStyle(e).color"
     number = card_fields(page).get_by_label("Card number")
-    shade = [int(part) for part in re.findall(r"\d+", await number.evaluate(background))]
-    assert (sum(shade) < 3 * 128) == dark
+
+    async def wears_it() -> bool:  # once the frame has heard of it
+        shade = [int(part) for part in re.findall(r"\d+", await number.evaluate(background))]
+        return (sum(shade) < 3 * 128) == dark
+
+    await until(wears_it)
     assert await number.evaluate(text) != await number.evaluate(background)
 
 

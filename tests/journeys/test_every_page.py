@@ -330,8 +330,14 @@ async def test_the_event_page_is_light(visitor):
     assert sum(sizes.values()) <= LIGHT_ENOUGH, sizes
 
 
+# Colours on their way are neither the one nor the other. What moves for ever does not wait.
+AT_REST = """() => Promise.all(document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().endTime !== Infinity).map((one) => one.finished.catch(() => {})))"""
+
+
 async def _axe(page: Page) -> list[str]:
     # A button that is just working shows its label no longer, or not yet.
     await expect(page.locator("[aria-busy=true], .htmx-request")).to_have_count(0)
+    await page.evaluate(AT_REST)
     results = await Axe().run(page)
     return [f"{v['id']}: {[n['target'] for n in v['nodes']]}" for v in results.response["violations"]]
