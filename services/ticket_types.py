@@ -164,8 +164,9 @@ async def _write(event_id: UUID, type_id: UUID, fields: Mapping[str, Any]) -> No
 
 
 async def _check_terms(shelf: Shelf, currency: str | None, timezone: str | None) -> None:
-    now = await database.fetchval("SELECT timezone FROM event WHERE id = $1", shelf.stock.id)
-    if currency not in (None, shelf.currency) or timezone not in (None, now):
+    if currency not in (None, shelf.currency):
+        raise OtherTerms
+    if timezone and timezone != await database.fetchval("SELECT timezone FROM event WHERE id = $1", shelf.stock.id):
         raise OtherTerms
 
 

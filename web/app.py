@@ -64,7 +64,7 @@ def create_app(settings: Settings | None = None) -> Litestar:
         guards=[access.admit],
         lifespan=[_running(settings)],
         middleware=[security.PathCheck(), security.OriginCheck()],
-        exception_handlers={**errors.HANDLERS, **access.HANDLERS},
+        exception_handlers=errors.HANDLERS,
         compression_config=CompressionConfig(backend="gzip", gzip_compress_level=6, exclude_opt_key="no_compression"),
         request_class=PlainRequest,
         request_max_body_size=MAX_BODY,

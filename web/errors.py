@@ -26,9 +26,9 @@ from domain.errors import (
     TooBusy,
 )
 from web import rendering
-from web.admin.access import StalePage
-from web.rendering import is_htmx
-from web.security import BACKGROUND
+from web.admin.access import SignInNeeded, StalePage, way_in
+from web.rendering import is_htmx, redirect
+from web.security import BACKGROUND, SAFE_METHODS
 
 REFUSALS: dict[type[Refusal], tuple[int, str]] = {
     EventNotFound: (404, "refusals/event_not_found.html"),
@@ -79,6 +79,17 @@ def show_http_error(request: Request, error: HTTPException) -> Response[str]:
     return answer
 
 
+def show_way_in(request: Request, needed: SignInNeeded) -> Response[Any]:
+    """Whoever opens a page of the desk is led to where they sign in, and back. What a page asks by itself gets 401; so
+    does what somebody is saving, beside whose page it is said: what they typed is nowhere else."""
+    path = way_in(request, needed)
+    if _asked_by_page(request) or (is_htmx(request) and request.method not in SAFE_METHODS):
+        return _show(request, 401, "refusals/signed_out.html", path=path)
+    answer = redirect(request, path)
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
 def show_away(request: Request, error: Exception) -> Response[str]:
     """The database is restarting, unreachable, or a lock took too long. It passes, and a retry does no harm."""
     log.warning("database away", path=request.scope.get("path_template"), error=error)
@@ -121,6 +132,7 @@ AWAY: tuple[type[Exception], ...] = (
 )
 HANDLERS: Any = {
     Refusal: show_refusal,
+    SignInNeeded: show_way_in,
     HTTPException: show_http_error,
     **dict.fromkeys(AWAY, show_away),
     Exception: show_failure,

@@ -1,5 +1,6 @@
 """What the live desk reads: sums that are right whatever was counted before, and what happened last."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -158,8 +159,9 @@ async def test_on_sale_is_what_somebody_can_buy_now(database):
     assert found[0]["total"] == 2
 
 
-@pytest.mark.parametrize("index", ["checkout_of_event", "reservation_due"])
-async def test_what_happened_last_is_read_from_the_newest_end(database, index):
+# Of two indexes of what is due, one by event, the planner takes either while there is nearly nothing to find.
+@pytest.mark.parametrize("indexes", ["checkout_of_event", "reservation_due|reservation_due_anywhere"])
+async def test_what_happened_last_is_read_from_the_newest_end(database, indexes):
     """The plans that keep a look as quick with 100,000 orders as with ten."""
     event = await make_event()
     async with transaction():
@@ -171,8 +173,7 @@ async def test_what_happened_last_is_read_from_the_newest_end(database, index):
             *await db.fetch("EXPLAIN " + sales.VISITS.format(came_last=came_last), event.id),
             *await db.fetch("EXPLAIN " + sales.ON_HOLD.format(of_event="AND r.event_id = $2"), sales.SOON, event.id),
         ]
-    # Of two indexes of what is due, one by event, the planner takes either while there is nearly nothing to find.
-    assert any(f"using {index}" in row[0] or f"on {index}" in row[0] for row in plans)
+    assert any(re.search(rf"(using|on) ({indexes}) ", row[0]) for row in plans)
 
 
 async def _sold_earlier(duration: timedelta) -> None:

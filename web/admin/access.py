@@ -30,7 +30,7 @@ from services.audit import Actor
 from services.sign_in import Admitted, Visitor
 from web import rendering, site
 from web.admin import browsers, navigation, roles
-from web.rendering import is_htmx, redirect
+from web.rendering import is_htmx
 from web.request import PlainRequest
 from web.security import BACKGROUND, SAFE_METHODS
 from web.theme import OUR_PATH
@@ -290,20 +290,10 @@ def safe_next(path: object) -> str:
     return HOME
 
 
-def send_to_sign_in(request: Request, needed: SignInNeeded) -> Response[Any]:
-    """The page that lets them in, which leads back to where they were going. What a page asks by itself gets 401; so
-    does what somebody is saving, beside whose page it is said: what they typed is nowhere else."""
-    if request.route_handler.opt.get(BACKGROUND):
-        return Response("", status_code=401, media_type="text/html", headers={"Cache-Control": "no-store"})
+def way_in(request: Request, needed: SignInNeeded) -> str:
+    """The page that lets them in, which leads back to where they were going."""
     back = safe_next(_where_they_were(request))
-    path = needed.path if back == HOME else f"{needed.path}?next={quote(back, safe='/')}"
-    if is_htmx(request) and request.method not in SAFE_METHODS:
-        toast = {"layout": "refusals/_toast.swap.html", "path": path}
-        headers = {"Cache-Control": "no-store"}
-        return rendering.page(request, "refusals/signed_out.html", status_code=401, headers=headers, **toast)
-    answer = redirect(request, path)
-    answer.headers["Cache-Control"] = "no-store"
-    return answer
+    return needed.path if back == HOME else f"{needed.path}?next={quote(back, safe='/')}"
 
 
 def _where_they_were(request: Request) -> str:
@@ -321,6 +311,3 @@ def _of_address(address: str) -> str:
     except ValueError:
         return HOME
     return parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-HANDLERS: Any = {SignInNeeded: send_to_sign_in}

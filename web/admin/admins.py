@@ -52,7 +52,7 @@ class AdminsController(Controller):
     @post("/{admin_id:uuid}/link", status_code=200)
     async def invite_again(self, request: Request, admin_id: FromPath[UUID]) -> Response[Any]:
         token = await admins.invite_again(access.actor(request), admin_id)
-        return await _page(request, link=_address(token), whose=await _email_of(admin_id))
+        return await _page(request, link=_address(token), whose=(await _person(admin_id))["email"])
 
     @post("/{admin_id:uuid}/role", status_code=200)
     async def change_role(self, request: Request, admin_id: FromPath[UUID]) -> Response[Any]:
@@ -67,9 +67,7 @@ class AdminsController(Controller):
 
     @get("/{admin_id:uuid}/disablement")
     async def ask_to_disable(self, request: Request, admin_id: FromPath[UUID]) -> Response[Any]:
-        person = next((each for each in await admins.everybody() if each["id"] == admin_id), None)
-        if person is None:
-            raise NotFoundException
+        person = await _person(admin_id)
         return access.page(request, "admin/disablement.html", section="admins", person=person)
 
     @post("/{admin_id:uuid}/disablement", status_code=200)
@@ -120,8 +118,11 @@ async def _page(
     )
 
 
-async def _email_of(admin_id: UUID) -> str:
-    return next(person["email"] for person in await admins.everybody() if person["id"] == admin_id)
+async def _person(admin_id: UUID) -> Any:
+    person = next((each for each in await admins.everybody() if each["id"] == admin_id), None)
+    if person is None:
+        raise NotFoundException
+    return person
 
 
 def _address(token: str) -> str:

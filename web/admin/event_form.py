@@ -15,7 +15,7 @@ from domain.events import LONGEST_TITLE
 from domain.local_time import NoSuchTime
 from web import words
 from web.admin import zones
-from web.admin.typed import stored_moment
+from web.admin.typed import YEARS, stored_moment
 from web.buyer_form import TURNING, UNPRINTABLE
 
 ECHO = 50_000  # of something far too long, as much comes back to be repaired
@@ -23,7 +23,6 @@ LONGEST_PROSE = 20_000
 # A description is sent as it is now and as it was. A letter is up to 12 bytes there (%F0%9F%8E%AA); the rest is little.
 LARGEST_BODY = 12 * (ECHO + LONGEST_PROSE) + 64 * 1024
 MOMENT = re.compile(r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(?::\d\d(?:\.\d+)?)?", re.ASCII)
-YEARS = range(1970, 2200)
 
 CURRENCIES = (
     "EUR USD GBP CHF AUD BRL CAD CZK DKK HKD HUF ILS INR JPY KRW MXN NOK NZD PLN RON SEK SGD THB TRY ZAR".split()

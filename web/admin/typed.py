@@ -9,8 +9,7 @@ from typing import Any
 # Of something far too long, as much comes back to be repaired.
 ECHO = 600
 WHOLE = re.compile(r"[0-9]{1,15}")
-# The years in which a time can have been typed, and one on either side, for the clocks of every zone.
-YEARS = range(1969, 2201)
+YEARS = range(1970, 2200)  # in which an event takes place
 SPACES = re.compile(r"\s+")
 
 
@@ -32,7 +31,8 @@ def exactly(form: Mapping[str, Any], name: str) -> str | None:
 def stored_moment(carried: str) -> datetime:
     """The moment that a hidden field of ours carries. A ValueError: it is none that can have been stored."""
     found = datetime.fromisoformat(carried)
-    if found.tzinfo is None or found.year not in YEARS:
+    # A year on either side, for the clocks of every zone.
+    if found.tzinfo is None or not YEARS.start - 1 <= found.year <= YEARS.stop:
         raise ValueError(carried)
     return found
 
