@@ -65,7 +65,7 @@ async def test_an_order_is_put_right_sent_again_and_refunded(visitor, signed_in,
     await expect(desk.locator("#done")).to_contain_text("The tickets were sent a moment ago")
 
     await desk.get_by_role("link", name=f"Correct the name on {order['number']}-2").click()
-    await desk.get_by_label(f"Name on {order['number']}-2").fill("Eva Zupan")
+    await desk.get_by_label(f"Name on {order['number']}-2", exact=True).fill("Eva Zupan")
     await desk.get_by_role("button", name="Save").click()
     await expect(desk.locator("#tickets")).to_contain_text("Eva Zupan")
 
