@@ -6,8 +6,16 @@ import re
 ZERO_DECIMAL = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split())
 THREE_DECIMAL = frozenset("BHD JOD KWD OMR TND".split())
 
-# Above this a price is a typing error, and sums still fit every provider's limits.
-MAX_PRICE = 100_000_00
+# Above this a price is a typing error. Ten of them, the most per order unless it is said otherwise, are still one
+# payment: card payments have eight digits.
+MAX_PRICE = 9_999_999
+
+# The least that a card is charged, in minor units: Stripe, “Minimum and maximum charge amounts”.
+SMALLEST_CHARGE = {
+    "AED": 200, "AUD": 50, "BGN": 100, "BRL": 50, "CAD": 50, "CHF": 50, "CZK": 1500, "DKK": 250, "EUR": 50,
+    "GBP": 30, "HKD": 400, "HUF": 17500, "INR": 50, "JPY": 50, "MXN": 1000, "MYR": 200, "NOK": 300, "NZD": 50,
+    "PLN": 200, "RON": 200, "SEK": 300, "SGD": 50, "THB": 1000, "USD": 50,
+}  # fmt: skip
 
 # What people write before or after an amount in a currency, beside its code.
 SIGNS = {

@@ -3,6 +3,7 @@
 import pytest
 
 from domain import money
+from sandbox.stripe.amounts import LARGEST, SMALLEST
 
 
 @pytest.mark.parametrize(
@@ -21,8 +22,13 @@ def test_a_line_costs_its_price_times_its_quantity_to_the_last_cent():
     assert money.line_total(unit_price=0, quantity=3) == 0
 
 
-def test_the_dearest_ticket_is_one_that_the_database_takes():
-    assert money.MAX_PRICE == 10_000_000
+def test_ten_of_the_dearest_ticket_are_one_card_payment_and_the_next_dearer_ones_are_none():
+    assert money.MAX_PRICE * 10 <= LARGEST < (money.MAX_PRICE + 1) * 10
+
+
+def test_the_least_that_a_card_is_charged_is_what_the_sandbox_takes():
+    """Two writings of one published list."""
+    assert {currency.upper(): least for currency, least in SMALLEST.items()} == money.SMALLEST_CHARGE
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ from uuid import UUID
 
 from domain import allocations
 from domain.inventory import EventStock, Level, TypeStock, available_to_customer, event_remaining
+from domain.money import SMALLEST_CHARGE
 from domain.standing import Standing, level_of_type, standing
+from domain.ticket_types import too_small_alone
 from models.stock import Shelf
 from web import words
 from web.availability import returns_at
@@ -128,7 +130,7 @@ def _row(row: Mapping[str, Any], ticket_type: TypeStock, shelf: Shelf, event: Ma
         ever_held=row["ever_held"],
         level=_level(shelf, ticket_type),
         why=why(shelf, ticket_type, event["timezone"]),
-        notes=tuple(_notes(row, event["timezone"])),
+        notes=tuple(_notes(row, event)),
     )
 
 
@@ -138,9 +140,9 @@ def _level(shelf: Shelf, ticket_type: TypeStock) -> Level:
     return level_of_type(shelf.stock, ticket_type, now=shelf.now)
 
 
-def _notes(row: Mapping[str, Any], timezone: str) -> list[str]:
+def _notes(row: Mapping[str, Any], event: Mapping[str, Any]) -> list[str]:
     """What is not as usual about it."""
-    notes = []
+    notes, timezone = [], event["timezone"]
     start, end = row["sales_start"], row["sales_end"]
     if start and end:
         notes.append(f"Sold {words.when_in_words(start, timezone)} to {_moment(end, timezone)}")
@@ -149,6 +151,9 @@ def _notes(row: Mapping[str, Any], timezone: str) -> list[str]:
     fewest, most = row["min_per_order"], row["max_per_order"]
     if (fewest, most) != USUAL_LIMITS:
         notes.append(f"{fewest} to {most} per order" if fewest != most else f"{fewest} per order")
+    if too_small_alone(row["price"], event["currency"], fewest):
+        least = words.money(SMALLEST_CHARGE[event["currency"]], event["currency"])
+        notes.append(f"Only together with more: cards take {least} at least")
     return notes
 
 

@@ -21,6 +21,7 @@ from domain.ticket_types import (
     MOST_PER_ORDER,
     MinimumAboveMaximum,
     SalesEndBeforeStart,
+    misfits,
     payable,
 )
 from models.ids import new_id
@@ -116,6 +117,9 @@ def read(sent: Mapping[str, Any], type_id: UUID, terms: Terms, *, is_new: bool =
             form.values[name] = reader(form.typed[name], terms)
         except ValueError as problem:
             form.errors[name] = str(problem)
+    limits = ("sales_start", "sales_end", "min_per_order", "max_per_order")
+    for refusal in misfits(*(form.values.get(name) for name in limits)):
+        explain(refusal, form)
     return form
 
 
@@ -151,7 +155,7 @@ def overtaken(form: TypeForm, theirs: Mapping[str, Any], by: Mapping[str, str]) 
         form.errors[name] = f"{by[name]} Save to replace it, or keep it."
 
 
-def explain(refusal: Refusal, form: TypeForm, *, sold: int, held: int) -> None:
+def explain(refusal: Refusal, form: TypeForm, *, sold: int = 0, held: int = 0) -> None:
     """A refusal in words, at the field that can repair it. `sold` and `held` are the type's."""
     match refusal:
         case CapacityTooSmall(smallest=smallest):

@@ -8,6 +8,7 @@ from uuid import UUID
 from litestar import Controller, Request, Response, get, post
 from litestar.params import FromPath, FromQuery
 
+from domain import allocations
 from domain.access import Permission
 from domain.errors import (
     AllocationsExceedCapacity,
@@ -67,22 +68,22 @@ class TicketsController(Controller):
         form = ticket_type_form.read(
             sent, ticket_screen.read_uuid(sent.get("type")) or new_id(), screen["terms"], is_new=True
         )
-        if not form.errors:
-            try:
-                await ticket_types.add(
-                    event_id,
-                    type_id=form.key,
-                    currency=form.terms.currency,
-                    timezone=form.terms.timezone,
-                    actor=access.actor(request),
-                    **form.values,
-                )
-                return await _saved(request, event_id, form.key, "admin/tickets/added.swap.html")
-            except OtherTerms:
-                return await _other_terms(request, event_id, form)
-            except FORM_REFUSALS as refusal:
-                return await _refused(request, event_id, form, refusal)
-        return _show_form(request, screen, form, 422)
+        if form.errors:
+            return _unread(request, screen, form)
+        try:
+            await ticket_types.add(
+                event_id,
+                type_id=form.key,
+                currency=form.terms.currency,
+                timezone=form.terms.timezone,
+                actor=access.actor(request),
+                **form.values,
+            )
+        except OtherTerms:
+            return await _other_terms(request, event_id, form)
+        except FORM_REFUSALS as refusal:
+            return await _refused(request, event_id, form, refusal)
+        return await _saved(request, event_id, form.key, "admin/tickets/added.swap.html")
 
     @post("/{type_id:uuid}", opt=EDIT, status_code=200)
     async def change(self, request: Request, event_id: FromPath[UUID], type_id: FromPath[UUID]) -> Response[Any]:
@@ -95,7 +96,7 @@ class TicketsController(Controller):
             ticket_type_form.keep_theirs(form, str(keep))
             return _show_form(request, screen, form, 200)
         if form.errors:
-            return _show_form(request, screen, form, 422)
+            return _unread(request, screen, form)
         try:
             await ticket_types.change(
                 event_id,
@@ -179,11 +180,29 @@ async def _saved(request: Request, event_id: UUID, type_id: UUID, template: str)
 async def _refused(request: Request, event_id: UUID, form: TypeForm, refusal: Refusal) -> Response[Any]:
     """The row stays open with everything typed; the meter shows what was tried."""
     screen = await ticket_screen.look(request, event_id)
+    _explain(screen, form, refusal)
+    return _show_form(request, screen, form, 422)
+
+
+def _unread(request: Request, screen: Screen, form: TypeForm) -> Response[Any]:
+    """Whatever else is wrong is said along, as far as it can be seen without the event's lock."""
+    if "allocation" in form.values:
+        stock = screen["shelf"].stock
+        given = {each.id: each.allocation for each in stock.types.values()} | {form.id: form.values["allocation"]}
+        mine = stock.types.get(form.id)
+        try:
+            allocations.check_allocation(given[form.id], promised=mine.sold + mine.held if mine else 0)
+            allocations.check(capacity=stock.capacity, promised=stock.sold + stock.held, allocations=given.values())
+        except FORM_REFUSALS as refusal:
+            _explain(screen, form, refusal)
+    return _show_form(request, screen, form, 422)
+
+
+def _explain(screen: Screen, form: TypeForm, refusal: Refusal) -> None:
     row = _row(screen, form.id)
     ticket_type_form.explain(refusal, form, sold=row.sold if row else 0, held=row.held if row else 0)
     if isinstance(refusal, AllocationsExceedCapacity):
         screen["meter"] = ticket_rows.meter(screen["shelf"], {form.id: form.values["allocation"]})
-    return _show_form(request, screen, form, 422)
 
 
 async def _other_terms(request: Request, event_id: UUID, form: TypeForm) -> Response[Any]:

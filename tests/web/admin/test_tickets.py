@@ -259,8 +259,8 @@ async def test_a_price_is_read_as_people_write_it(screen, currency, typed, minor
         ("EUR", "10²", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "1,000", "Enter a price like 24 or 24.50. Use 0 for free."),
         ("EUR", "24.005", "Enter a price like 24 or 24.50. Use 0 for free."),
-        ("EUR", "100000.01", "A ticket costs €100,000.00 at most."),
-        ("EUR", str(2**31), "A ticket costs €100,000.00 at most."),
+        ("EUR", "100000", "A ticket costs €99,999.99 at most."),
+        ("EUR", str(2**31), "A ticket costs €99,999.99 at most."),
         ("JPY", "24.50", "Enter a price like 2400 or 2500. Use 0 for free."),
         ("KWD", "24.505", "Cards take KWD only with a 0 at the end. 24.500 would do."),
     ],
@@ -389,6 +389,36 @@ async def test_whatever_else_will_not_do_is_said_beside_its_field(screen, typed,
     event = await make_event(timezone="Europe/Ljubljana")
     answer = await (await screen(event)).change(**typed)
     assert (answer.status_code, error(answer, f"{field}-{event.types['General']}")) == (422, words)
+
+
+async def test_everything_that_is_wrong_with_a_type_is_said_at_once(screen):
+    event = await make_event(ticket_type(allocation=5), ticket_type("Front row", allocation=5), capacity=12)
+    wrong = {
+        "name": "",
+        "allocation": "20",
+        "sales_start": "2027-01-02T10:00",
+        "sales_end": "2027-01-02T09:00",
+        "min_per_order": "5",
+        "max_per_order": "4",
+    }
+    desk = await screen(event)
+    for answer, key in [
+        (await desk.change(**wrong), event.types["General"]),
+        (await desk.add(price="x", type_id=(new := new_id()), **wrong), new),
+    ]:
+        assert answer.status_code == 422
+        said = {
+            field: error(answer, f"{field}-{key}") for field in wrong if field not in ("sales_start", "min_per_order")
+        }
+        assert all(said.values()), said
+        assert "too many" in said["allocation"]
+    assert error(answer, f"price-{new}")
+
+
+async def test_a_price_below_what_cards_take_says_so_in_its_row(screen):
+    event = await make_event(ticket_type("Coffee", price=20), ticket_type("Cake", price=50))
+    page = await (await screen(event)).see()
+    assert page.count("Only together with more: cards take €0.50 at least") == 1
 
 
 @pytest.mark.parametrize("field", ["name", "description"])
