@@ -92,6 +92,44 @@
     form?.querySelector("[role=status]")?.replaceChildren();
   });
 
+  /* ---- what was typed into a form with a button, and is not saved: whoever goes elsewhere is asked first ----
+     The server marks a form that came back, data-unsaved="typed": what is in it is not saved either. */
+
+  const mark = (form, as) => { if (form) form.dataset.unsaved = as; };
+  const unsaved = (within) => $$("form[data-unsaved='typed']").filter((form) => within.contains(form));
+  const its = (element) => element.closest?.("form[data-unsaved]");
+
+  on("input", ({ target }) => mark(its(target), "typed"));
+  on("submit", ({ target }) => mark(its(target), ""));
+  on("htmx:error", ({ target }) => mark(its(target), "typed")); /* it never arrived */
+  on("click", ({ target }) => { if (target.closest("[data-discard]")) mark(its(target), ""); });
+
+  function askToLeave(forms, go) {
+    const dialog = document.querySelector("#leave").content.firstElementChild.cloneNode(true);
+    dialog.querySelector("[data-leave]").addEventListener("click", () => {
+      forms.forEach((form) => mark(form, ""));
+      dialog.close();
+      go();
+    });
+    document.querySelector("#modal").replaceChildren(dialog);
+    open(dialog);
+  }
+  on("htmx:before:request", (event) => {
+    const { sourceElement, target } = event.detail.ctx;
+    const forms = target instanceof Element ? unsaved(target).filter((form) => !form.contains(sourceElement)) : [];
+    if (!forms.length) return;
+    event.preventDefault();
+    askToLeave(forms, () => sourceElement.click());
+  });
+  window.navigation?.addEventListener("navigate", (event) => {
+    const forms = unsaved(document);
+    if (!forms.length || event.navigationType !== "traverse" || !event.canIntercept || !event.cancelable || event.hashChange) return;
+    event.preventDefault();
+    event.stopImmediatePropagation(); /* htmx may not take over what was called off */
+    askToLeave(forms, () => navigation.traverseTo(event.destination.key));
+  });
+  addEventListener("beforeunload", (event) => { if (unsaved(document).length) event.preventDefault(); });
+
   /* The first event of all: the zone of whoever makes it is a better guess than none. */
   function guessZone() {
     const field = document.querySelector("[data-guess-zone]"), zone = Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -72,6 +72,7 @@ async def test_an_event_is_made_and_edited_without_javascript(signed_in):
     await page.get_by_label("Ends").fill("2027-01-23T17:00")
     await page.get_by_role("button", name="Create draft").click()
     await page.wait_for_url(DETAILS)
+    await expect(page.get_by_text("Each field is saved by its own button")).to_be_visible()
     await page.get_by_label("City").fill("Graz")
     await page.get_by_role("button", name="Save City").click()
     await expect(page.locator("#city-said")).to_have_text("Saved")

@@ -123,6 +123,58 @@ async def test_T2_the_whole_screen_by_keyboard_alone(signed_in):
 # ---------------------------------------------------------------- without JavaScript
 
 
+async def test_whoever_leaves_a_form_that_is_not_saved_is_asked_first(signed_in):
+    event = await make_event(ticket_type("General"), ticket_type("Student"), status="DRAFT")
+    page = await signed_in("manager")
+    await page.goto("/admin/events")
+    await page.goto(f"/admin/events/{event.id}/details")
+    await page.locator("#tab-tickets").click()
+    await page.get_by_role("link", name="Edit Student").click()
+    price = row(page, event, "Student").get_by_label("Price")
+    question = page.get_by_role("dialog", name="Leave without saving?")
+
+    async def asked(leave: Callable[[], Awaitable]) -> None:
+        await leave()
+        await expect(question.get_by_role("button", name="Keep editing")).to_be_focused()
+
+    await page.locator("#tab-details").click()
+    await expect(page.get_by_label("Title")).to_be_visible()  # nothing was typed, so nothing is asked
+    await page.go_back()
+    await page.get_by_role("link", name="Edit Student").click()
+
+    await price.fill("free")
+    await asked(page.locator("#tab-details").click)
+    await press(page, "Escape")
+    await expect(price).to_have_value("free")
+    await asked(lambda: page.evaluate("history.back()"))
+    await press(page, "Enter")
+    await expect(price).to_have_value("free")
+    assert page.url.endswith("/tickets")
+
+    await page.get_by_role("button", name="Save type").click()  # what comes back with an error is not saved either
+    await expect(row(page, event, "Student").locator(".error")).to_be_visible()
+    await asked(page.locator("#tab-details").click)
+    await question.get_by_role("button", name="Leave it").click()
+    await expect(page.get_by_label("Title")).to_be_visible()
+    await page.locator("#tab-tickets").click()
+
+    await page.get_by_role("link", name="Edit Student").click()
+    await price.fill("25")
+    await page.get_by_role("link", name="Cancel").click()
+    await expect(page.get_by_role("link", name="Edit Student")).to_be_visible()
+    await page.get_by_role("link", name="Edit Student").click()
+    await price.fill("26")
+    dialogs: list[str] = []
+    page.once("dialog", lambda dialog: (dialogs.append(dialog.type), asyncio.ensure_future(dialog.dismiss())))
+    await page.get_by_role("link", name="Foyer").click(no_wait_after=True)
+    await expect(price).to_have_value("26")
+    assert dialogs == ["beforeunload"]
+    await page.get_by_role("button", name="Save type").click()
+    await expect(row(page, event, "Student")).to_contain_text("€26.00")
+    await page.get_by_role("link", name="Foyer").click()
+    await page.wait_for_url("**/admin/home")
+
+
 async def test_T2_the_whole_screen_without_javascript(signed_in):
     event = await make_event(ticket_type("General"), ticket_type("Student"), capacity=30, status="DRAFT")
     page = await signed_in("manager", javascript=False)
