@@ -1,18 +1,18 @@
 """Notices: what the provider sends. Verified, kept, answered; acted upon later, by asking."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 
 from models import database
-from services import audit, disputes, refunds
+from services import audit, disputes, lanes, refunds
 from services.audit import Actor
 from services.gateway import Notice, current
-from services.lanes import LANES, NEXT_TRY, most_attempts, work_off
+from services.lanes import IN_NOBODYS_HANDS, LEASE, NEXT_TRY
 from services.settlement import settle
 from services.transaction import transaction
 
-LEASE_SECONDS = 30
 # What is looked at again when a notice of the kind arrives.
 DEEDS: dict[str, Callable[[str], Awaitable[None]]] = {
     "payment_intent.": settle,
@@ -38,22 +38,20 @@ KEEP = """
     ON CONFLICT (id) DO NOTHING RETURNING handled_at IS NULL AS to_do
 """
 
-CLAIM = """
-    UPDATE payment_notice
-    SET run_at = clock_timestamp() + make_interval(secs => $1), attempts = attempts + 1
+CLAIM = f"""
+    UPDATE payment_notice SET {LEASE}
     WHERE id = (
         SELECT id FROM payment_notice WHERE handled_at IS NULL AND run_at <= clock_timestamp()
         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, type, reference
+    RETURNING id, type, reference, run_at = 'infinity' AS given_up
 """
 
-FAILED = f"UPDATE payment_notice SET last_error = $2, run_at = {NEXT_TRY} WHERE id = $1 AND handled_at IS NULL"
+FAILED = f"UPDATE payment_notice SET last_error = $2, {NEXT_TRY} WHERE id = $1 AND handled_at IS NULL"
 
-
-REVIVE = """
-    UPDATE payment_notice SET run_at = clock_timestamp(), attempts = 0 WHERE id = $1 AND handled_at IS NULL
-    RETURNING type
+REVIVE = f"""
+    UPDATE payment_notice SET run_at = clock_timestamp(), attempts = 0
+    WHERE id = $1 AND handled_at IS NULL AND {IN_NOBODYS_HANDS} RETURNING type
 """
 
 
@@ -79,14 +77,14 @@ def read(raw: bytes, signature: str) -> Notice:
     return current().read_notice(raw, signature)
 
 
-async def handle_due(lanes: int = LANES) -> int:
+async def handle_due(in_lanes: int = lanes.LANES) -> int:
     """Settle what the kept notices point at. Returns how many were handled. Safe to run several times at once."""
 
     async def take_one() -> bool | None:
-        notice = await database.fetchrow(CLAIM, LEASE_SECONDS)
-        return await _handle(notice["id"], notice["type"], notice["reference"]) if notice else None
+        notice = await database.fetchrow(CLAIM, lanes.MAX_ATTEMPTS, lanes.LEASE_SECONDS)
+        return await _handle(notice) if notice else None
 
-    return await work_off(take_one, lanes=lanes)
+    return await lanes.work_off(take_one, lanes=in_lanes)
 
 
 async def try_again(notice_id: str, *, actor: Actor) -> None:
@@ -101,16 +99,19 @@ def _deed(kind: str) -> Callable[[str], Awaitable[None]] | None:
     return next((deed for prefix, deed in DEEDS.items() if kind.startswith(prefix)), None)
 
 
-async def _handle(notice_id: str, kind: str, reference: str) -> bool:
-    deed = _deed(kind)
+async def _handle(notice: Any) -> bool:
+    deed = _deed(notice["type"])
     assert deed is not None, "a notice without a deed is kept as handled"
+    if notice["given_up"]:
+        log.error("notice: given up", notice=notice["id"])
+        return False
     try:
-        await deed(reference)
+        await lanes.do(deed(notice["reference"]))
     except Exception as error:
-        log.warning("notice: will try again", notice=notice_id, error=error)
-        await database.execute(FAILED, notice_id, repr(error)[:500], most_attempts(error))
+        log.warning("notice: will try again", notice=notice["id"], error=error)
+        await database.execute(FAILED, notice["id"], repr(error)[:500], *lanes.next_try(error))
         return False
     await database.execute(
-        "UPDATE payment_notice SET handled_at = clock_timestamp(), last_error = NULL WHERE id = $1", notice_id
+        "UPDATE payment_notice SET handled_at = clock_timestamp(), last_error = NULL WHERE id = $1", notice["id"]
     )
     return True

@@ -5,17 +5,16 @@ PostgreSQL is the truth: a row is leased by moving its `run_at`, so a worker tha
 
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
 
 from models import database
-from services import audit
 from services.audit import Actor
-from services.lanes import LANES, NEXT_TRY, most_attempts, work_off
+from services import audit, lanes
+from services.lanes import IN_NOBODYS_HANDS, LEASE, NEXT_TRY
 from services.transaction import transaction
-
-LEASE_SECONDS = 30
 
 WRITE = """
     INSERT INTO outbox (kind, subject, run_at) VALUES ($1, $2, coalesce($3, clock_timestamp()))
@@ -29,21 +28,22 @@ WRITE_AGAIN = """
     WHERE outbox.done_at IS NOT NULL
 """
 
-CLAIM = """
-    UPDATE outbox SET run_at = clock_timestamp() + make_interval(secs => $1), attempts = attempts + 1
+CLAIM = f"""
+    UPDATE outbox SET {LEASE}
     WHERE id = (
         SELECT id FROM outbox WHERE done_at IS NULL AND run_at <= clock_timestamp()
         ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
-    RETURNING id, kind, subject, attempts
+    RETURNING id, kind, subject, run_at = 'infinity' AS given_up
 """
 
 DONE = "UPDATE outbox SET done_at = clock_timestamp(), last_error = NULL WHERE id = $1 AND done_at IS NULL"
 
-FAILED = f"UPDATE outbox SET last_error = $2, run_at = {NEXT_TRY} WHERE id = $1 AND done_at IS NULL"
+FAILED = f"UPDATE outbox SET last_error = $2, {NEXT_TRY} WHERE id = $1 AND done_at IS NULL"
 
-REVIVE = """
-    UPDATE outbox SET run_at = clock_timestamp(), attempts = 0 WHERE id = $1 AND done_at IS NULL RETURNING subject
+REVIVE = f"""
+    UPDATE outbox SET run_at = clock_timestamp(), attempts = 0
+    WHERE id = $1 AND done_at IS NULL AND {IN_NOBODYS_HANDS} RETURNING subject
 """
 
 Handler = Callable[[UUID], Awaitable[object]]
@@ -77,22 +77,26 @@ async def strike(kind: str, subject: UUID) -> None:
     )
 
 
-async def drain(handlers: Mapping[str, Handler], *, lanes: int = LANES) -> int:
+async def drain(handlers: Mapping[str, Handler], *, in_lanes: int = lanes.LANES) -> int:
     """Do everything that is due. Returns how many deeds were done. Safe to run several times at once."""
 
     async def take_one() -> bool | None:
-        note = await database.fetchrow(CLAIM, LEASE_SECONDS)
-        return await _do(handlers, note["id"], note["kind"], note["subject"]) if note else None
+        note = await database.fetchrow(CLAIM, lanes.MAX_ATTEMPTS, lanes.LEASE_SECONDS)
+        return await _do(handlers, note) if note else None
 
-    return await work_off(take_one, lanes=lanes)
+    return await lanes.work_off(take_one, lanes=in_lanes)
 
 
-async def _do(handlers: Mapping[str, Handler], note_id: int, kind: str, subject: UUID) -> bool:
+async def _do(handlers: Mapping[str, Handler], note: Any) -> bool:
+    kind, subject = note["kind"], note["subject"]
+    if note["given_up"]:
+        log.error("outbox: given up", kind=kind, subject=str(subject))
+        return False
     try:
-        await handlers[kind](subject)
+        await lanes.do(handlers[kind](subject))
     except Exception as error:
         log.warning("outbox: will try again", kind=kind, subject=str(subject), error=error)
-        await database.execute(FAILED, note_id, repr(error)[:500], most_attempts(error))
+        await database.execute(FAILED, note["id"], repr(error)[:500], *lanes.next_try(error))
         return False
-    await database.execute(DONE, note_id)
+    await database.execute(DONE, note["id"])
     return True

@@ -28,7 +28,7 @@ from domain.refunds import (
 )
 from models import database, stock
 from models.ids import new_id
-from services import audit, live, outbox, seats, settlement, tickets
+from services import audit, lanes, live, outbox, seats, settlement, tickets
 from services.audit import Actor
 from services.gateway import OutcomeUnknown, ProviderRefund, RequestRefused, current
 from services.transaction import transaction
@@ -128,7 +128,7 @@ CLAIM_PENDING = """
         next_check_at = clock_timestamp() + make_interval(hours => least(24, power(2, least(attempts, 5))::int))
     WHERE id IN (
         SELECT id FROM refund WHERE status = 'PENDING' AND next_check_at <= clock_timestamp()
-        ORDER BY next_check_at LIMIT $1 FOR UPDATE SKIP LOCKED
+        ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     RETURNING (SELECT reference FROM payment AS p WHERE p.id = payment_id) AS intent
 """
@@ -224,15 +224,20 @@ async def sync(intent: str) -> None:
         await _send_the_rest(payment)
 
 
-async def sync_pending(limit: int = 20) -> int:
+async def sync_pending(in_lanes: int = lanes.LANES) -> int:
     """Ask again about refunds that the bank takes its time over. Returns how many were asked about."""
-    due = await database.fetch(CLAIM_PENDING, limit)
-    for row in due:
-        try:
-            await sync(row["intent"])
-        except Exception as error:
-            log.warning("refund unanswered; will ask again", intent=row["intent"], error=repr(error))
-    return len(due)
+    return await lanes.work_off(_ask_about_pending, lanes=in_lanes)
+
+
+async def _ask_about_pending() -> bool | None:
+    row = await database.fetchrow(CLAIM_PENDING)
+    if row is None:
+        return None
+    try:
+        await lanes.do(sync(row["intent"]))
+    except Exception as error:
+        log.warning("refund unanswered; will ask again", intent=row["intent"], error=repr(error))
+    return True
 
 
 async def call_off(refund_id: UUID, *, problem: str) -> None:

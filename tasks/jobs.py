@@ -51,6 +51,10 @@ async def drain_outbox(_: dict) -> None:
 async def reconcile(_: dict) -> None:
     with pace.in_background():
         await reconciliation.reconcile()
+
+
+async def follow_refunds(_: dict) -> None:
+    with pace.in_background():
         await refunds.sync_pending()
 
 

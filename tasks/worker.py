@@ -46,6 +46,7 @@ class WorkerSettings:
         jobs.handle_notices,
         jobs.drain_outbox,
         jobs.reconcile,
+        jobs.follow_refunds,
         func(jobs.compare_now, timeout=3600),  # type: ignore[arg-type]
     ]
     cron_jobs: ClassVar = [
@@ -53,6 +54,7 @@ class WorkerSettings:
         every(2, jobs.drain_outbox),
         every(10, jobs.handle_notices),
         every(10, jobs.reconcile),
+        every(10, jobs.follow_refunds),
         # Asked every ten minutes whether a day has passed: a worker that was away at night makes up for it.
         cron(jobs.compare, minute=set(range(0, 60, 10)), timeout=3600, run_at_startup=True),  # type: ignore[arg-type]
     ]
@@ -60,7 +62,9 @@ class WorkerSettings:
     on_shutdown = shut_down
     poll_delay = 0.05  # a ring is heard within 50 ms, at 2 % of a core
     keep_result = 0  # with a kept result the same ring would be ignored for an hour
-    job_timeout = 60  # a killed worker's job is run again 10 s after this
+    # Longer than a job takes new pieces, and its last one lasts (services/lanes.py). A killed worker's job is run again
+    # 10 s after this.
+    job_timeout = 60
     max_tries = 1
     health_check_interval = 5
 

@@ -177,6 +177,24 @@ async def test_case_19_a_capture_that_hangs_is_given_up_and_asked_about_later(st
     await is_one_paid_order(stripe)
 
 
+async def test_case_6_whoever_paid_in_time_is_asked_about_before_the_hold_ends(stripe):
+    """Without a word from webhook or browser: at the held price, although it has gone up meanwhile."""
+    checkout_id, _ = await authorised(stripe)
+    await let_time_pass(minutes=7)
+    await db.execute("UPDATE payment SET attempts = 9")
+    await stripe.fault(op="payment_intents.retrieve", mode="503", times=2)
+    assert await reconciliation.reconcile() == 1, "without an answer, and the next question would be in ten minutes"
+    seconds = await db.fetchval(
+        "SELECT extract(epoch FROM c.expires_at - p.next_check_at) FROM payment AS p, checkout AS c WHERE c.id = $1",
+        checkout_id,
+    )
+    assert seconds >= reconciliation.LAST_QUESTION_SECONDS
+    await let_time_pass(minutes=7, seconds=45)
+    await db.execute("UPDATE ticket_type SET price = price + 100")
+    await reconciliation.reconcile()
+    await is_one_paid_order(stripe)
+
+
 async def test_case_26_a_hold_that_lapses_during_an_unknown_capture_is_not_resold(stripe):
     await scenarios.a_capture_without_an_answer_outlives_the_hold(stripe)
 

@@ -147,7 +147,7 @@ async def test_money_that_came_too_late_is_not_charged_and_that_is_written(lette
     assert subject == "You were not charged: Winter Light"
     for part in parts:
         assert "€24.00" in part
-        assert "came when your hold was over" in part
+        assert "when your hold was over" in part
         assert "If your bank shows money as reserved" in part
         assert f"{BASE_URL}/events/{event.slug}" in part
 

@@ -223,7 +223,7 @@ async def test_a_worker_that_dies_with_a_notice_in_hand_loses_nothing(purchase, 
         with pytest.raises(Killed):
             await notices.handle_due()
     assert await notices.handle_due() == 0, "its lease has to run out first"
-    await let_time_pass(seconds=notices.LEASE_SECONDS)
+    await let_time_pass(seconds=lanes.LEASE_SECONDS)
     assert await notices.handle_due() == 1
     assert await db.fetchval("SELECT status FROM orders") == "COMPLETED"
 

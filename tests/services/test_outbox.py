@@ -8,11 +8,14 @@ import pytest
 from models import database as db
 from services import lanes, outbox
 from services.audit import Actor
+from services.gateway import OutcomeUnknown
 from services.transaction import transaction
+from tasks.worker import WorkerSettings
 from tests import mutants
 from tests.conftest import until
 from tests.makers import let_time_pass
 
+LONGEST_TAKING = lanes.TAKING_SECONDS
 pytestmark = pytest.mark.usefixtures("database")
 
 
@@ -79,7 +82,7 @@ async def test_a_note_that_somebody_struck_off_is_not_done():
 async def _two_drain_at_once():
     await notes(25)
     first, second = Worker(takes=0.002), Worker(takes=0.002)
-    await asyncio.gather(first.drain(lanes=2), second.drain(lanes=2))
+    await asyncio.gather(first.drain(in_lanes=2), second.drain(in_lanes=2))
     done = first.done + second.done
     assert len(done) == len(set(done)) == 25, "a deed was done twice"
     return first, second
@@ -95,7 +98,7 @@ async def test_without_the_lease_two_workers_do_deeds_twice():
     async with mutants.database_after():
         with (
             pytest.raises(AssertionError, match="done twice"),
-            mutants.sql("run_at = clock_timestamp() + make_interval(secs => $1)", "last_error = $1::int::text"),
+            mutants.sql("ELSE clock_timestamp() + make_interval(secs => $2) END,", "ELSE clock_timestamp() + 0 * make_interval(secs => $2) END,"),
         ):
             await _two_drain_at_once()
 
@@ -124,6 +127,63 @@ async def test_i7_what_never_succeeds_becomes_a_letter_that_stays_in_sight():
     assert tuple(dead) == (None, lanes.MAX_ATTEMPTS, True, "ZeroDivisionError('not today')")
 
 
+async def test_i7_what_kills_its_worker_again_and_again_becomes_such_a_letter_too():
+    async def handle(_):
+        raise Killed
+
+    await notes(1)
+    for _ in range(lanes.MAX_ATTEMPTS):
+        await db.execute("UPDATE outbox SET run_at = now()")
+        with pytest.raises(Killed):
+            await outbox.drain({"deed": handle}, in_lanes=1)
+    await db.execute("UPDATE outbox SET run_at = now()")
+    assert await Worker().drain() == 0
+    dead = await db.fetchrow("SELECT done_at, run_at = 'infinity', last_error FROM outbox")
+    assert tuple(dead) == (None, True, "begun again and again, and never ended")
+
+
+async def test_what_takes_longer_than_its_lease_has_failed_before_somebody_else_takes_it(monkeypatch):
+    monkeypatch.setattr(lanes, "PIECE_SECONDS", 0.05)
+    await notes(1)
+    assert await Worker(takes=60).drain() == 0
+    row = await db.fetchrow("SELECT attempts, last_error, run_at > now() AND run_at < 'infinity' FROM outbox")
+    assert tuple(row) == (1, "TimeoutError()", True)
+
+
+async def test_no_new_piece_is_taken_that_might_outlive_the_job(monkeypatch):
+    monkeypatch.setattr(lanes, "TAKING_SECONDS", 0.0)
+    await notes(1)
+    assert await Worker().drain() == 0
+    assert lanes.PIECE_SECONDS < lanes.LEASE_SECONDS
+    assert LONGEST_TAKING + lanes.PIECE_SECONDS < WorkerSettings.job_timeout
+
+
+async def test_a_provider_that_is_away_is_waited_for_however_long():
+    async def handle(_):
+        raise OutcomeUnknown("nobody answers")
+
+    await notes(1)
+    await db.execute("UPDATE outbox SET attempts = $1", lanes.MAX_ATTEMPTS - 1)
+    for _ in range(2):
+        await db.execute("UPDATE outbox SET run_at = now()")
+        await outbox.drain({"deed": handle})
+    assert tuple(await db.fetchrow("SELECT attempts, run_at < 'infinity' FROM outbox")) == (lanes.MAX_ATTEMPTS - 1, True)
+
+
+async def test_pressing_try_again_twice_does_not_do_twice_what_is_in_hand():
+    await notes(1)
+    note = await db.fetchval("SELECT id FROM outbox")
+    await db.execute("UPDATE outbox SET run_at = 'infinity'")
+    mira, slow, other = Actor(uuid.UUID(int=1), "Mira"), Worker(takes=0.2), Worker()
+    await outbox.try_again(note, actor=mira)
+    slowly = asyncio.create_task(slow.drain(in_lanes=1))
+    await until(_everything_is_leased)
+    await outbox.try_again(note, actor=mira)
+    await other.drain()
+    await slowly
+    assert len(slow.done + other.done) == 1
+
+
 async def test_an_unknown_kind_of_note_does_not_stop_the_others():
     await outbox.write("of the future", uuid.uuid4())
     await notes(1)
@@ -139,16 +199,16 @@ async def test_a_worker_that_is_killed_in_the_middle_loses_nothing():
         await victim.handle(subject)
 
     with pytest.raises(Killed):
-        await outbox.drain({"deed": handle}, lanes=1)
+        await outbox.drain({"deed": handle}, in_lanes=1)
     assert await survivor.drain() == 1, "the lease of the one in hand has to run out first"
-    await let_time_pass(seconds=outbox.LEASE_SECONDS)
+    await let_time_pass(seconds=lanes.LEASE_SECONDS)
     assert await survivor.drain() == 1
     assert sorted(victim.done + survivor.done) == sorted(subjects)
 
 
 async def test_case_36_a_slow_worker_does_not_do_again_what_another_has_done_meanwhile(monkeypatch):
     """A lease that was taken for a whole batch would run out before the last of it had its turn."""
-    monkeypatch.setattr(outbox, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(lanes, "LEASE_SECONDS", 0.3)
     subjects = await notes(4)
     slow, quick = Worker(takes=0.15), Worker()
     slowly = asyncio.create_task(slow.drain())

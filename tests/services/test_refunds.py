@@ -684,7 +684,7 @@ async def test_a_provider_that_does_not_answer_about_one_pending_refund_is_asked
         await bank.decide(stripe, there["id"], "succeed")
     await let_time_pass(hours=2)
     await stripe.fault(op="refunds.list", mode="500_before", times=2)
-    assert await refunds.sync_pending() == 2
+    assert await refunds.sync_pending(in_lanes=1) == 2
     assert sorted(s for _, s, _ in await known()) == [PENDING, SUCCEEDED]
 
 
