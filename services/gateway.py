@@ -100,6 +100,10 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, OutcomeUnknown) and not isinstance(error, RequestRefused)
 
 
+class AuthorisationGone(RequestRefused):
+    """The bank's word is over, although the intent still says that the money is set aside: it can never be taken."""
+
+
 class NoticeRefused(Exception):
     """The webhook is not genuine, too old, too new, or not readable."""
 

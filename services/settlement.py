@@ -23,7 +23,7 @@ from models import database, stock
 from models.ids import new_id
 from models.stock import NewReservation, Shelf
 from services import live, outbox, tickets
-from services.gateway import Intent, IntentStatus, current
+from services.gateway import AuthorisationGone, Intent, IntentStatus, current
 from services.transaction import transaction
 
 MAX_STEPS = 6
@@ -107,7 +107,7 @@ async def settle(reference: str, *, known: Intent | None = None) -> None:
         if step == Step.NONE:
             return
         if step == Step.CAPTURE:
-            intent = await current().capture(reference)
+            intent = await _capture(reference)
         elif step == Step.CANCEL:
             intent = await current().cancel(reference)
     log.error("payment does not come to rest", reference=reference)
@@ -147,6 +147,19 @@ async def settle_without_provider(event_id: UUID, payment_id: UUID) -> UUID | No
     return await _finalise(case)
 
 
+async def _capture(reference: str) -> Intent:
+    """Take the money. When its time is over, the seats are not kept for it any longer, and the intent is let go."""
+    try:
+        return await current().capture(reference)
+    except AuthorisationGone as gone:
+        found = await database.fetchrow(FIND, reference, None)
+        async with transaction():
+            case = await _open_case(found["event_id"], found["id"])
+            if case and case.payment["status"] == PaymentStatus.CAPTURING:
+                await _give_up(case, gone.code)
+        return await current().cancel(reference)
+
+
 async def _advance(intent: Intent) -> tuple[Step, UUID | None, UUID | None]:
     """One transaction: what the intent says meets what we know. Returns the next step, a new order, a changed event."""
     found = await database.fetchrow(FIND, intent.reference, intent.payment_id)
@@ -167,8 +180,12 @@ async def _move(case: Case, intent: Intent) -> tuple[Step, UUID | None, UUID | N
     if intent.status == IntentStatus.CANCELLED:
         return Step.NONE, None, event_id if await _void(case, status) else None
     if intent.status == IntentStatus.AWAITING_BUYER:
-        await _remember_problem(case, intent)
-        return Step.NONE, None, None
+        if status not in (PaymentStatus.CAPTURING, PaymentStatus.VOIDING) or not _is_no_old_answer(case):
+            await _remember_problem(case, intent)
+            return Step.NONE, None, None
+        if status == PaymentStatus.CAPTURING:
+            await _give_up(case, intent.problem)
+        return Step.CANCEL, None, event_id
     if status == PaymentStatus.OPEN:
         return await _decide(case, intent), None, event_id
     if status in (PaymentStatus.CAPTURED, PaymentStatus.REFUNDED):
@@ -261,6 +278,18 @@ async def _void(case: Case, status: PaymentStatus) -> bool:
         await outbox.write("not_charged_mail", case.payment["id"], not_before=case.payment["hold_ended_at"])
     await _set_status(case.payment["id"], PaymentStatus.VOIDED)
     return True
+
+
+async def _give_up(case: Case, problem: str | None) -> None:
+    """Nobody can be charged any more: the hold gets its old end back."""
+    await _unpin(case)
+    await _note(case, problem)
+    await _set_status(case.payment["id"], PaymentStatus.VOIDING)
+
+
+def _is_no_old_answer(case: Case) -> bool:
+    """Asked after the bank had agreed: this is the second question since, and no answer is under way for that long."""
+    return case.payment["attempts"] > 1
 
 
 async def _send_back(case: Case, intent: Intent) -> None:

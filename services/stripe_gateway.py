@@ -20,6 +20,7 @@ from stripe import HTTPXClient, StripeClient
 from domain.refunds import RefundReason, RefundStatus
 from services import pace
 from services.gateway import (
+    AuthorisationGone,
     Intent,
     IntentStatus,
     Notice,
@@ -58,6 +59,16 @@ REFUND_REASON: dict[RefundReason, Any] = {
     RefundReason.DUPLICATE: "duplicate",
     RefundReason.FRAUDULENT: "fraudulent",
 }
+# What a capture is refused with when this authorisation will never be money. https://docs.stripe.com/error-codes
+NEVER_MONEY = frozenset(
+    {
+        "capture_charge_authorization_expired",
+        "capture_unauthorized_payment",
+        "charge_expired_for_capture",
+        "card_declined",
+        "expired_card",
+    }
+)
 PAGE = 100
 # Opens a buyer's payment form. A notice is kept to the letter but for this, once its signature has been verified.
 CLIENT_SECRET = re.compile(r'("client_secret"\s*:\s*)"(?:[^"\\]|\\.)*"')
@@ -123,7 +134,12 @@ class StripeGateway:
             asking.exception()  # heard, even when everybody who asked has gone
 
     async def capture(self, reference: str) -> Intent:
-        return await self._change(reference, self._intents.capture_async(reference))
+        try:
+            return await self._change(reference, self._intents.capture_async(reference))
+        except RequestRefused as refusal:
+            if refusal.code in NEVER_MONEY:
+                raise AuthorisationGone(str(refusal), code=refusal.code) from refusal
+            raise
 
     async def cancel(self, reference: str) -> Intent:
         return await self._change(reference, self._intents.cancel_async(reference))

@@ -10,7 +10,7 @@ from litestar import Request, Response, route
 
 from sandbox.stripe import parameters, shapes
 from sandbox.stripe.endpoints import Endpoint, find
-from sandbox.stripe.faults import Fault, locked, rate_limited
+from sandbox.stripe.faults import Fault, expired, locked, rate_limited
 from sandbox.stripe.idempotency import Reply, fingerprint
 from sandbox.stripe.ledger import Ledger
 from sandbox.stripe.machine import Machine
@@ -139,6 +139,8 @@ def _refuse_at_once(request: Request, mode: str | None) -> None:
         raise rate_limited()
     if mode == "lock":
         raise locked()
+    if mode == "expired":
+        raise expired()
     if mode == "503":
         raise ApiError(503, "The sandbox is unavailable, on purpose.", type="api_error", saved=False)
 

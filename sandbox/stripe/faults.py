@@ -16,6 +16,7 @@ POST /_sandbox/faults {"op": …, "mode": …, "times": 1, "seconds": 60, "by": 
 |             | 503         | 503, nothing done, the key stays free                                              |
 |             | 429         | 429 rate_limit, nothing done, the key stays free                                   |
 |             | lock        | 429 lock_timeout, which the SDK tries again by itself                              |
+|             | expired     | 400 capture_charge_authorization_expired, nothing done: the bank's word is over     |
 |             | down        | connection cut, nothing done, until taken back, or for `seconds` when given        |
 |             | rate        | 429 above `per_second` calls of op in any second (calls with the secret key only)  |
 |             | none        | takes back what was set for op ("*": everything)                                   |
@@ -38,7 +39,7 @@ from sandbox.stripe.webhooks import Mode
 from sandbox.stripe.wire import ApiError, Json
 
 CALL_MODES = (
-    "drop_before", "drop_after", "hang", "late", "500_before", "500_after", "503", "429", "lock", "down",
+    "drop_before", "drop_after", "hang", "late", "500_before", "500_after", "503", "429", "lock", "expired", "down",
 )  # fmt: skip
 HOOK_MODES = (*get_args(Mode), "release", "reverse")
 SILENCE = 60.0
@@ -119,4 +120,15 @@ def locked() -> ApiError:
         code="lock_timeout",
         saved=False,
         headers={"Stripe-Should-Retry": "true"},
+    )
+
+
+def expired() -> ApiError:
+    """A capture that came too late, whatever the intent says. https://docs.stripe.com/error-codes"""
+    return ApiError(
+        400,
+        "The charge cannot be captured as the authorization has expired. Auth and capture charges must be captured "
+        "within a set number of days.",
+        code="capture_charge_authorization_expired",
+        saved=False,
     )

@@ -32,6 +32,7 @@ MODES = {
     "503": "503, nothing done",
     "429": "429, too many requests",
     "lock": "429, somebody else holds the object",
+    "expired": "400, the authorisation has expired",
     "down": "nobody gets through",
 }
 NOTICES = {

@@ -285,6 +285,51 @@ async def test_case_20_after_its_time_an_unpinned_hold_goes_back_on_sale(begin, 
     assert await hold(event)
 
 
+async def test_case_20_a_capture_that_is_refused_for_good_strands_nobody(begin, stripe):
+    """The intent still says that the money is set aside, and the bank's word is over all the same."""
+    purchase = await begin(await make_event(capacity=1))
+    await purchase.authorise()
+    before = (await visit(purchase.checkout_id)).checkout["expires_at"]
+    await stripe.fault(op="payment_intents.capture", mode="expired")
+    await purchase.settle()
+    assert await purchase.was_not_charged()
+    assert await db.fetchval("SELECT expires_at FROM reservation") == before, "the hold has its old end again"
+    purchase.intent = await start_paying(purchase.checkout_id)
+    await purchase.authorise()
+    await purchase.settle()
+    assert await purchase.has_its_tickets()
+
+
+async def test_a_cancel_that_is_lost_after_a_refused_capture_is_made_up_for(begin, stripe):
+    purchase = await begin()
+    await purchase.authorise()
+    await stripe.fault(op="payment_intents.capture", mode="expired")
+    await stripe.fault(op="payment_intents.cancel", mode="drop_before", times=2)
+    with pytest.raises(OutcomeUnknown):
+        await purchase.settle()
+    assert (await purchase.payment())["status"] == "VOIDING"
+    await let_time_pass(seconds=20)
+    await reconciliation.reconcile()
+    assert await purchase.was_not_charged()
+
+
+@pytest.mark.parametrize("status", ["CAPTURING", "VOIDING"])
+async def test_an_authorisation_that_is_gone_without_a_trace_is_let_go_at_the_second_question(begin, stripe, status):
+    """The first may have been answered before the bank agreed."""
+    purchase = await begin()
+    await purchase.authorise()
+    await stripe.fault(op="payment_intents.capture", mode="drop_before", times=2)
+    with pytest.raises(OutcomeUnknown):
+        await purchase.settle()
+    await db.execute("UPDATE payment SET status = $1", status)
+    gone = replace(purchase.intent, status=IntentStatus.AWAITING_BUYER)
+    await settlement.settle(gone.reference, known=gone)
+    assert (await purchase.payment())["status"] == status
+    await db.execute("UPDATE payment SET attempts = 2")
+    await settlement.settle(gone.reference, known=gone)
+    assert await purchase.was_not_charged()
+
+
 async def test_case_22_money_captured_by_hand_with_the_hold_alive_is_an_order(begin, stripe):
     purchase = await begin()
     await purchase.authorise()
