@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from domain import passwords as rules
 from domain.access import ENTRANCE_LIVES, INVITATION_LIVES, AdminNotFound, AlreadyAdmin, LastOwner, Role, WrongCode
 from models import database
 from models.admin import Admin
@@ -80,8 +79,7 @@ async def entrance(*, email: str, name: str, role: Role) -> str:
 async def accept(token: str, *, name: str, password: str, host: str, visitor: Visitor) -> Admitted:
     """The invited person chooses name and password, and is in. Raises LinkSpent or PasswordUnfit."""
     link = await sign_in.link_behind(token)
-    rules.check(password, about=[name, link["email"], host])
-    hashed = await passwords.hash_password(password)
+    hashed = await passwords.hash_chosen(password, about=[name, link["email"], host])
     async with transaction():
         admin_id = await sign_in.use_link(token, "invitation")
         before = await _lock(admin_id)
@@ -101,8 +99,7 @@ async def accept(token: str, *, name: str, password: str, host: str, visitor: Vi
 async def change_password(session: Session, *, current: str, new: str, host: str, visitor: Visitor) -> str:
     """Ends every other session; returns the new id of this one. Raises WrongSignIn, TooManyTries, PasswordUnfit."""
     await sign_in.check_password(session, current, visitor)
-    rules.check(new, about=[session.name, session.email, host])
-    hashed = await passwords.hash_password(new)
+    hashed = await passwords.hash_chosen(new, about=[session.name, session.email, host])
     async with transaction():
         await database.execute("UPDATE admin SET password_hash = $2 WHERE id = $1", session.admin_id, hashed)
         await _write(session, "changed the password")
