@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from domain import standing
-from domain.events import EventStatus, Sale, is_over
+from domain.events import EventStatus, Sale
 from domain.inventory import (
     EventStock,
     Level,
@@ -20,6 +20,7 @@ from domain.inventory import (
     level,
     ticket_type_remaining,
 )
+from domain.standing import Standing
 from models.stock import Shelf
 from web import words
 
@@ -82,10 +83,15 @@ class Availability:
     slug: str
     currency: str
     timezone: str
+    standing: Standing
     pill: Pill
     rows: tuple[Row, ...]
-    on_sale: bool
     answer: Answer | None = None
+
+    @property
+    def too_few(self) -> bool:
+        """Some are free, but no order may be made of them."""
+        return any(row.pill.left and row.pill.level in (Level.HELD, Level.OUT) for row in self.rows)
 
     @property
     def total(self) -> int:
@@ -128,9 +134,9 @@ def availability(event: Mapping[str, Any], shelf: Shelf, answers: Answers | None
         slug=event["slug"],
         currency=shelf.currency,
         timezone=timezone,
+        standing=standing_of(shelf),
         pill=event_pill(shelf, timezone, exactly=True),
         rows=rows,
-        on_sale=any(sale(shelf, t) in (Sale.OPEN, Sale.NOT_YET) for t in listed(shelf.stock)),
         answer=answers.whole,
     )
 
@@ -144,46 +150,70 @@ def sale(shelf: Shelf, ticket_type: TypeStock) -> Sale:
     return standing.sale(shelf.stock, ticket_type, now=shelf.now)
 
 
+def standing_of(shelf: Shelf) -> Standing:
+    return standing.standing_of_event(shelf.stock, now=shelf.now)
+
+
+def can_be_bought(shelf: Shelf, ticket_type: TypeStock) -> bool:
+    return standing.standing(shelf.stock, ticket_type, now=shelf.now) == Standing.ON_SALE
+
+
 def type_pill(shelf: Shelf, ticket_type: TypeStock, timezone: str) -> Pill:
     left = available_to_customer(shelf.stock, ticket_type)
     kind = standing.level_of_type(shelf.stock, ticket_type, now=shelf.now)
-    return Pill(kind, _words(kind, left, timezone, ticket_type.sales_start, returns_at(shelf, ticket_type)), left)
+    back_at = returns_at(shelf, ticket_type)
+    if left and kind in (Level.HELD, Level.OUT):
+        said = too_few(ticket_type, left)
+        return Pill(kind, f"{said}. {_may_return(back_at, timezone)}" if kind == Level.HELD else said, left)
+    return Pill(kind, _words(kind, left, timezone, ticket_type.sales_start, back_at), left)
+
+
+def too_few(ticket_type: TypeStock, left: int) -> str:
+    """Some are free, and fewer than one order takes."""
+    return f"{left:,} left, and it is sold from {ticket_type.min_per_order} on"
 
 
 def event_pill(shelf: Shelf, timezone: str, *, exactly: bool = False) -> Pill:
     """What can be bought in all. `exactly`: “23 of 60 tickets left” for the event page."""
-    stock = shelf.stock
-    if is_over(start_date=stock.start_date, end_date=stock.end_date, now=shelf.now):
-        return Pill(Level.ENDED, "This event has ended" if exactly else "Ended")
-    types = listed(stock)
-    on_sale = [t for t in types if sale(shelf, t) == Sale.OPEN]
-    if not on_sale:
-        return _pill_off_sale(shelf, types, timezone)
-    left = available_in_all(stock, on_sale)
-    would_return = min(stock.capacity - stock.sold, sum(standing.would_return(stock, t) for t in on_sale))
-    kind = level(available=left, would_return=would_return, capacity=stock.capacity, sale=Sale.OPEN)
-    times = [moment for t in on_sale if (moment := returns_at(shelf, t))]
-    if exactly and left:
-        said = f"{left:,} of {words.plural(stock.capacity, 'ticket')} left"
-    elif kind == Level.HELD and not exactly:
-        said = "All held right now"
-    else:
-        said = _words(kind, left, timezone, None, min(times, default=None))
-    return Pill(kind, said, left)
+    match standing_of(shelf):
+        case Standing.ON_SALE:
+            return _pill_on_sale(shelf, timezone, exactly)
+        case Standing.HELD:
+            back = _words(Level.HELD, 0, timezone, None, _next_return(shelf))
+            return Pill(Level.HELD, back if exactly else "All held right now")
+        case Standing.NOT_YET:
+            return Pill(Level.NOT_YET, _words(Level.NOT_YET, 0, timezone, opens_at(shelf), None))
+        case Standing.TOO_FEW:
+            return Pill(Level.OUT, "Too few left")
+        case Standing.EVENT_FULL:
+            return Pill(Level.OUT, "Sold out")
+        case Standing.OVER:
+            return Pill(Level.ENDED, "This event has ended" if exactly else "Ended")
+        case Standing.ENDED:
+            return Pill(Level.ENDED, "Sales ended")
+    return Pill(Level.ENDED, "Not on sale")
+
+
+def opens_at(shelf: Shelf) -> datetime | None:
+    """When the first sale opens that has not yet."""
+    waiting = _standing_as(shelf, Standing.NOT_YET)
+    return min((t.sales_start for t in waiting if t.sales_start), default=None)
 
 
 def available_in_all(stock: EventStock, types: Iterable[TypeStock]) -> int:
-    """The shared capacity, or less when allocations cap every type: min(event_remaining, Σ available)."""
-    return max(0, min(event_remaining(stock), sum(available_to_customer(stock, t) for t in types)))
+    """The shared capacity, or less when allocations cap every type: min(event_remaining, Σ available). What is too
+    little for an order is not counted."""
+    each = (standing.for_an_order(t, available_to_customer(stock, t)) for t in types)
+    return max(0, min(event_remaining(stock), sum(each)))
 
 
 def returns_at(shelf: Shelf, ticket_type: TypeStock) -> datetime | None:
     """When a held ticket of this type may come back at the earliest: both what caps it must have let go."""
     waits: list[datetime | None] = []
-    of_type = ticket_type_remaining(ticket_type)
-    if of_type is not None and of_type <= 0:
+    of_type, smallest = ticket_type_remaining(ticket_type), ticket_type.min_per_order
+    if of_type is not None and of_type < smallest:
         waits.append(shelf.next_return.get(ticket_type.id))
-    if event_remaining(shelf.stock) <= 0:
+    if event_remaining(shelf.stock) < smallest:
         waits.append(min(shelf.next_return.values(), default=None))
     known = [moment for moment in waits if moment]
     return max(known) if known and len(known) == len(waits) else None
@@ -204,11 +234,28 @@ def prices(stock: EventStock) -> list[int]:
     return sorted({t.price for t in listed(stock)})
 
 
-def _pill_off_sale(shelf: Shelf, types: list[TypeStock], timezone: str) -> Pill:
-    opening = [t.sales_start for t in types if t.sales_start and sale(shelf, t) == Sale.NOT_YET]
-    if opening:
-        return Pill(Level.NOT_YET, _words(Level.NOT_YET, 0, timezone, min(opening), None))
-    return Pill(Level.ENDED, "Sales ended" if types else "Not on sale")
+def _pill_on_sale(shelf: Shelf, timezone: str, exactly: bool) -> Pill:
+    stock = shelf.stock
+    left = available_in_all(stock, _standing_as(shelf, Standing.ON_SALE))
+    kind = level(available=left, would_return=left, capacity=stock.capacity, sale=Sale.OPEN)
+    exact = f"{left:,} of {words.plural(stock.capacity, 'ticket')} left"
+    return Pill(kind, exact if exactly else _words(kind, left, timezone, None, None), left)
+
+
+def _standing_as(shelf: Shelf, wanted: Standing) -> list[TypeStock]:
+    stock = shelf.stock
+    return [t for t in stock.types.values() if standing.standing(stock, t, now=shelf.now) == wanted]
+
+
+def _next_return(shelf: Shelf) -> datetime | None:
+    times = [returns_at(shelf, t) for t in _standing_as(shelf, Standing.HELD)]
+    return min((moment for moment in times if moment), default=None)
+
+
+def _may_return(back_at: datetime | None, timezone: str) -> str:
+    if back_at is None:
+        return "Some may come back."
+    return f"The next may return at {words.clock(back_at, timezone)} {words.zone_name(back_at, timezone)}."
 
 
 def _words(kind: Level, left: int, timezone: str, opens_at: datetime | None, back_at: datetime | None) -> str:
@@ -220,9 +267,6 @@ def _words(kind: Level, left: int, timezone: str, opens_at: datetime | None, bac
         case Level.OUT:
             return "Sold out"
         case Level.HELD:
-            if back_at is None:
-                return "All held right now. Some may come back."
-            at = f"{words.clock(back_at, timezone)} {words.zone_name(back_at, timezone)}"
-            return f"All held right now. The next may return at {at}."
+            return f"All held right now. {_may_return(back_at, timezone)}"
         case _:
             return f"{left} left" if left <= COUNTED else "Available"

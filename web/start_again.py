@@ -43,7 +43,7 @@ async def offer(visit: Visit) -> Offer | None:
     types = [t for t in availability.listed(shelf.stock) if availability.sale(shelf, t) == availability.Sale.OPEN]
     if not types:
         return None
-    to_be_had = [t for t in types if inventory.available_to_customer(shelf.stock, t)]
+    to_be_had = [t for t in types if availability.can_be_bought(shelf, t)]
     return Offer(
         left=availability.available_in_all(shelf.stock, types),
         cheapest=min((t.price for t in to_be_had), default=0),

@@ -41,6 +41,18 @@ async def test_what_is_chosen_survives_every_push_and_is_warned_about(visitor):
     await expect(ana.locator("[data-stock-note]")).to_contain_text("You chose 4, but only 2 are left now")
 
 
+async def test_whoever_chose_more_than_makes_an_order_now_is_told_so(visitor):
+    event = await make_event(ticket_type(min_per_order=2), capacity=5)
+    ana, ben = await visitor(), await visitor()
+    await open_event(ana, event)
+    await quantity(ana, event).fill("4")
+    await open_event(ben, event)
+    await quantity(ben, event).fill("4")
+    await hold(ben)
+    await expect(availability(ana, event)).to_contain_text("1 left, and it is sold from 2 on. The next may return at")
+    await expect(ana.locator("[data-stock-note]")).to_contain_text("Only 1 General is left, and it is sold from 2 on.")
+
+
 async def test_ac_3_what_is_left_is_offered_in_place(visitor):
     event = await make_event(ticket_type("General"), ticket_type("Front row", price=3600, allocation=2), capacity=9)
     page = await visitor()

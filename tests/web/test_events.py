@@ -12,6 +12,7 @@ from models import database as db
 from services import links, reservations
 from services.turnstile import Turnstile
 from tests.makers import Made, hold, key, let_time_run_out, make_event, ticket_type
+from tests.web.admin.test_tickets import sell
 from web import forms, listing, words
 
 NOW = datetime.now(UTC)
@@ -285,6 +286,55 @@ async def test_a_type_that_waits_for_another_types_hold_says_when(browser):
     event = await make_event(ticket_type("A"), ticket_type("B"), capacity=2)
     await hold(event, B=2)
     assert "The next may return at" in pill_of(await browser.get(f"/events/{event.slug}"), event, "A")
+
+
+async def test_fewer_left_than_an_order_takes_are_not_offered(browser):
+    event = await make_event(ticket_type("Pair", min_per_order=2), capacity=3, title="For two")
+    await sell(event, 2, "Pair")
+    page = await browser.get(f"/events/{event.slug}")
+    assert pill_of(page, event, "Pair") == "1 left, and it is sold from 2 on"
+    assert pill_of(page, event) == "Too few left"
+    assert "What is left is less than one order takes." in page.text
+    assert "Every ticket is sold." not in page.text
+    assert (await ask(browser, event, {"Pair": "2"})).status_code == 409
+    assert "Too few left" in (await browser.get("/")).text
+    assert "For two" not in (await browser.get("/", params={"available": "1"})).text
+
+
+async def test_fewer_free_than_an_order_takes_may_become_enough_when_a_hold_ends(browser):
+    event = await make_event(ticket_type("Pair", min_per_order=2), capacity=3)
+    await hold(event, Pair=2)
+    page = await browser.get(f"/events/{event.slug}")
+    assert pill_of(page, event, "Pair").startswith("1 left, and it is sold from 2 on. The next may return at ")
+    assert pill_of(page, event).startswith("All held right now. The next may return at ")
+    assert "Too few tickets are free right now" in page.text
+    assert "Every ticket that is left is held" not in page.text
+
+
+async def test_what_is_too_little_for_an_order_is_not_counted_as_left(browser):
+    event = await make_event(
+        ticket_type("Pair", min_per_order=2, allocation=3), ticket_type("General", allocation=4), capacity=20
+    )
+    await sell(event, 2, "Pair")
+    assert pill_of(await browser.get(f"/events/{event.slug}"), event) == "4 of 20 tickets left"
+
+
+async def test_what_opens_later_is_not_called_sold_out_when_the_first_tickets_are_gone(browser):
+    opens = NOW + timedelta(days=3)
+    event = await make_event(ticket_type("Early", allocation=1), ticket_type("Late", sales_start=opens), capacity=5)
+    await sell(event, 1, "Early")
+    page = await browser.get(f"/events/{event.slug}")
+    assert pill_of(page, event, "Early") == "Sold out"
+    assert pill_of(page, event) == f"On sale from {words.when_in_words(opens, 'UTC')}"
+    assert "Every ticket is sold." not in page.text
+
+
+async def test_what_nobody_ever_bought_is_not_called_sold_out(browser):
+    event = await make_event(capacity=0)
+    page = await browser.get(f"/events/{event.slug}")
+    assert pill_of(page, event) == "Not on sale"
+    assert "not on sale right now" in page.text
+    assert "Every ticket is sold." not in page.text
 
 
 async def test_an_overdue_hold_is_shown_as_free_before_any_sweep(browser):

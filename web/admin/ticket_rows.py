@@ -8,11 +8,11 @@ from uuid import UUID
 from domain import allocations
 from domain.inventory import EventStock, Level, TypeStock, available_to_customer, event_remaining
 from domain.money import SMALLEST_CHARGE
-from domain.standing import Standing, level_of_type, standing
+from domain.standing import Standing, level_of_type, standing, would_return
 from domain.ticket_types import too_small_alone
 from models.stock import Shelf
 from web import words
-from web.availability import returns_at
+from web.availability import returns_at, too_few
 
 USUAL_LIMITS = (1, 10)
 
@@ -103,16 +103,17 @@ def why(shelf: Shelf, ticket_type: TypeStock, timezone: str) -> str:
         case Standing.OVER:
             return "Not on sale: the event is over"
         case Standing.ENDED:
-            return f"Sales ended {_moment(ticket_type.sales_end, timezone)}"
+            return f"Sales ended {in_words(ticket_type.sales_end, timezone)}"
         case Standing.NOT_YET:
-            return f"On sale from {_moment(ticket_type.sales_start, timezone)}"
+            return f"On sale from {in_words(ticket_type.sales_start, timezone)}"
         case Standing.TYPE_FULL:
             return _type_full(ticket_type)
         case Standing.EVENT_FULL:
             return _event_full(stock)
+        case Standing.TOO_FEW:
+            return _too_few(stock, ticket_type)
         case Standing.HELD:
-            back = returns_at(shelf, ticket_type)
-            return f"All held until {words.clock(back, timezone)}" if back else "All held right now"
+            return _held(shelf, ticket_type, timezone)
         case Standing.ON_SALE:
             return f"On sale: {available_to_customer(stock, ticket_type):,} left"
 
@@ -145,9 +146,9 @@ def _notes(row: Mapping[str, Any], event: Mapping[str, Any]) -> list[str]:
     notes, timezone = [], event["timezone"]
     start, end = row["sales_start"], row["sales_end"]
     if start and end:
-        notes.append(f"Sold {words.when_in_words(start, timezone)} to {_moment(end, timezone)}")
+        notes.append(f"Sold {words.when_in_words(start, timezone)} to {in_words(end, timezone)}")
     elif start or end:
-        notes.append(f"Sold {'from' if start else 'until'} {_moment(start or end, timezone)}")
+        notes.append(f"Sold {'from' if start else 'until'} {in_words(start or end, timezone)}")
     fewest, most = row["min_per_order"], row["max_per_order"]
     if (fewest, most) != USUAL_LIMITS:
         notes.append(f"{fewest} to {most} per order" if fewest != most else f"{fewest} per order")
@@ -169,7 +170,21 @@ def _event_full(stock: EventStock) -> str:
     return f"Sold out: the event’s {stock.capacity:,} are all sold"
 
 
-def _moment(moment: Any, timezone: str) -> str:
+def _too_few(stock: EventStock, ticket_type: TypeStock) -> str:
+    if left := available_to_customer(stock, ticket_type):
+        return too_few(ticket_type, left)
+    held = would_return(stock, ticket_type)
+    return f"The last {held:,} held at checkout, and it is sold from {ticket_type.min_per_order} on"
+
+
+def _held(shelf: Shelf, ticket_type: TypeStock, timezone: str) -> str:
+    back = returns_at(shelf, ticket_type)
+    held = f"held until {words.clock(back, timezone)}" if back else "held right now"
+    left = available_to_customer(shelf.stock, ticket_type)
+    return f"{too_few(ticket_type, left)}; the rest is {held}" if left else f"All {held}"
+
+
+def in_words(moment: Any, timezone: str) -> str:
     return f"{words.when_in_words(moment, timezone)} {words.zone_name(moment, timezone)}"
 
 
