@@ -258,6 +258,9 @@ def _blurb(event: Mapping[str, Any], shown: Availability) -> str:
 
 
 def _limits(shown: Availability) -> str:
+    """Empty where nothing is offered."""
+    if not shown.rows:
+        return ""
     largest = {row.largest for row in shown.rows}
     if len(largest) == 1:
         said = f"Up to {words.plural(largest.pop(), 'ticket')} of each type per order."

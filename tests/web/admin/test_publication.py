@@ -145,6 +145,18 @@ async def test_the_shop_shows_a_draft_to_nobody_not_even_to_the_desk(signed_in, 
         assert event.slug not in (await visitor.get("/")).text
 
 
+@pytest.mark.parametrize("types", [[ticket_type(is_enabled=False)], []])
+async def test_a_preview_with_nothing_on_sale_says_so_and_leads_to_the_tickets(signed_in, types):
+    event = await draft(*types)
+    if not types:
+        await db.execute("DELETE FROM ticket_type WHERE event_id = $1", event.id)
+    page = (await (await signed_in("manager")).get(f"/admin/events/{event.id}/preview")).text
+    assert "No ticket type is on sale yet" in page
+    assert f'<a href="/admin/events/{event.id}/tickets">Go to tickets and capacity</a>' in page
+    for meant_for_buyers in ("See what else is on", "not on sale right now", "Per order", "No fees are added"):
+        assert meant_for_buyers not in page
+
+
 async def test_a_preview_is_for_the_desk_alone(browser):
     event = await draft()
     answer = await browser.get(f"/admin/events/{event.id}/preview")
