@@ -1,6 +1,7 @@
 """Checkout: the buyer's visit to the till between holding tickets and having paid for them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -53,6 +54,9 @@ TAKE_OVER_BUYER = """
 LIVE_PAYMENT = "SELECT * FROM payment WHERE checkout_id = $1 AND status NOT IN ('VOIDED', 'REFUNDED')"
 
 STAND_IN_LINE = "UPDATE payment SET turn_at = $2 WHERE id = $1 RETURNING *"
+# A turn that nobody came for is over; whoever comes back takes a new one.
+HAS_TURN = "SELECT turn_at > clock_timestamp() - interval '1 minute' FROM payment WHERE id = $1"
+TURN_USED = "UPDATE payment SET turn_at = NULL WHERE id = $1"
 
 LONGER_HOLD = "UPDATE reservation SET expires_at = expires_at + $2 WHERE checkout_id = $1 AND status = 'ACTIVE'"
 LONGER_CHECKOUT = "UPDATE checkout SET expires_at = expires_at + $2 WHERE id = $1"
@@ -62,7 +66,8 @@ WRITE_PAYMENT = """
 """
 
 OPENED = """
-    UPDATE payment SET status = 'OPEN', reference = $2, next_check_at = clock_timestamp() + interval '15 seconds'
+    UPDATE payment SET status = 'OPEN', reference = $2, turn_at = NULL,
+        next_check_at = clock_timestamp() + interval '15 seconds'
     WHERE id = $1 AND status = 'CREATING'
 """
 
@@ -122,9 +127,7 @@ async def start_payment(checkout_id: UUID) -> Intent | FreeOfCharge:
         # Meanwhile the payment was given up, or a notice brought an intent whose making we had not heard about.
         await _let_go(intent.reference)
         return await start_payment(checkout_id)
-    if (line := await pace.line_ahead()) > SHORT_LINE_SECONDS:
-        raise InLine(line)
-    intent = await current().retrieve(payment["reference"])
+    intent = await _ask_in_turn(payment)
     if intent.status == IntentStatus.AWAITING_BUYER:
         return intent
     await settlement.settle(intent.reference)
@@ -196,7 +199,7 @@ async def _live_payment(checkout_id: UUID) -> Any:
     PaymentUnderWay, TooBusy.
     """
     event_id = (await _visit(checkout_id))["event_id"]
-    line = await pace.line_to_start()
+    line, line_to_ask = await pace.line_to_start(), await pace.line_ahead()
     async with transaction():
         await stock.lock(event_id)
         visit = await _visit(checkout_id)
@@ -210,16 +213,19 @@ async def _live_payment(checkout_id: UUID) -> Any:
                 WRITE_PAYMENT, new_id(), checkout_id, provider, visit["amount"], visit["currency"]
             )
             assert payment is not None
-        if payment["provider"] == "free" or payment["status"] != PaymentStatus.CREATING or payment["turn_at"]:
+        if payment["status"] == PaymentStatus.OPEN:
+            waits = line_to_ask > SHORT_LINE_SECONDS and not await database.fetchval(HAS_TURN, payment["id"])
+            return await _take_place(payment, pace.place_to_ask) if waits else payment
+        if payment["provider"] == "free" or payment["turn_at"]:
             return payment
         if line > LONGEST_LINE_SECONDS:
             raise TooBusy  # whoever has a place is served first; a hold is not prolonged for ever
-        return await _take_place(payment)
+        return await _take_place(payment, pace.place_in_line)
 
 
-async def _take_place(payment: Any) -> Any:
+async def _take_place(payment: Any, place: Callable[[], Awaitable[pace.Turn | None]]) -> Any:
     """Inside the running transaction. Standing in line costs the buyer nothing: the hold lasts longer by as much."""
-    turn = await pace.place_in_line()
+    turn = await place()
     if turn is None:
         return payment
     if turn.wait > SHORT_LINE_SECONDS:
@@ -237,6 +243,16 @@ async def _wait_in_line(payment: Any) -> None:
     if wait > SHORT_LINE_SECONDS:
         raise InLine(wait)
     await asyncio.sleep(max(0.0, wait))
+
+
+async def _ask_in_turn(payment: Any) -> Intent:
+    """How a payment stands that was started before: a page that was reloaded, another tab or device. Raises InLine."""
+    if not await database.fetchval(HAS_TURN, payment["id"]):
+        return await current().retrieve(payment["reference"])
+    await _wait_in_line(payment)
+    await database.execute(TURN_USED, payment["id"])
+    with pace.with_turn():
+        return await current().retrieve(payment["reference"])
 
 
 async def _create_intent(payment: Any) -> Intent:

@@ -11,8 +11,8 @@ from uuid import UUID
 import structlog
 
 from models import database
-from services.audit import Actor
 from services import audit, lanes
+from services.audit import Actor
 from services.lanes import IN_NOBODYS_HANDS, LEASE, NEXT_TRY
 from services.transaction import transaction
 

@@ -56,6 +56,7 @@ WAIT = """
 log = structlog.get_logger()
 _per_second = 0.0  # 0: unpaced
 _in_background: ContextVar[bool] = ContextVar("in_background", default=False)
+_turns_in_hand: ContextVar[list[bool] | None] = ContextVar("turns_in_hand", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +82,23 @@ def in_background() -> Iterator[None]:
         _in_background.reset(token)
 
 
+@contextmanager
+def with_turn() -> Iterator[None]:
+    """The next call has had its turn in line already, by `place_to_ask`."""
+    token = _turns_in_hand.set([True])
+    try:
+        yield
+    finally:
+        _turns_in_hand.reset(token)
+
+
 async def wait_for_turn() -> None:
     """Before every call to the provider. Refuses to wait while a transaction holds locks."""
     assert not database.in_transaction(), "the provider is not called while locks are held"
     if not _per_second:
+        return
+    if in_hand := _turns_in_hand.get():
+        in_hand.pop()
         return
     if _in_background.get() and await _found_free_turn():
         return
@@ -95,6 +109,11 @@ async def wait_for_turn() -> None:
 async def place_in_line() -> Turn | None:
     """A place among those who want to start paying. None while nobody needs to stand in line."""
     return await _take(STARTS, CALLS_PER_PURCHASE / _per_second) if _per_second else None
+
+
+async def place_to_ask() -> Turn | None:
+    """A place for one call about a payment that has been started: see `with_turn`."""
+    return await _take(CALLS, 1 / _per_second) if _per_second else None
 
 
 async def leave_line() -> None:

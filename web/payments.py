@@ -17,7 +17,7 @@ from web.checkouts import answer_buyer, remember
 from web.rendering import is_htmx, redirect
 from web.till import Notice
 
-UNREACHABLE, ASKING = Notice("unreachable"), Notice("asking")
+UNREACHABLE, BUSY, ASKING = Notice("unreachable"), Notice("busy"), Notice("asking")
 
 
 class PaymentsController(Controller):
@@ -38,6 +38,8 @@ class PaymentsController(Controller):
         200 with the secret; 202 more buyers than the provider may be asked for: come again, the hold waits too.
         """
         visit = await till.find(token)
+        if visit.state == HoldState.PAID:  # pressed twice: the first press has done it
+            return redirect(request, till.order_path(visit.checkout["order_id"]))
         if visit.state != HoldState.HELD:
             return redirect(request, till.checkout_path(visit))
         buyer = read_buyer(await request.form())
@@ -49,8 +51,10 @@ class PaymentsController(Controller):
             started = await checkout.start_payment(visit.checkout["id"])
         except InLine as line:
             return till.show_line(await till.find(token), line)
-        except (OutcomeUnknown, TooBusy):
+        except OutcomeUnknown:
             return await self._show_unreachable(request, token)
+        except TooBusy:
+            return till.show_notice(visit, BUSY, status_code=503)
         except AmountNotPayable:
             return till.show_notice(visit, Notice("amount"), status_code=409)
         except AlreadyPaid:

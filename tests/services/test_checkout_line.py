@@ -26,12 +26,12 @@ def paced():
     pace.use_rate(0)
 
 
-async def line_of(seconds):
+async def line_of(seconds, lane=pace.STARTS):
     """So many seconds of places have been given to others."""
     await db.execute(
         """INSERT INTO pace (lane, next_at) VALUES ($1, clock_timestamp() + make_interval(secs => $2))
            ON CONFLICT (lane) DO UPDATE SET next_at = excluded.next_at, taken_at = excluded.taken_at""",
-        pace.STARTS,
+        lane,
         seconds,
     )
 
@@ -189,6 +189,38 @@ async def test_whoever_has_an_intent_already_does_not_stand_in_line():
     first = await start_paying(checkout_id)
     await line_of(40)
     assert (await start_paying(checkout_id)).reference == first.reference
+
+
+async def _a_page_is_reloaded_in_a_rush(stripe):
+    """With a payment that was started long ago, while many others ask about theirs."""
+    checkout_id = await hold_with_buyer(await make_event())
+    intent = await start_paying(checkout_id)
+    asked = len((await stripe.state())["calls"])
+    before = await ends_of(checkout_id)
+    await line_of(40, pace.CALLS)
+    wait = await stands_in_line(checkout_id)
+    for _ in range(3):
+        await stands_in_line(checkout_id)
+    longer = (await ends_of(checkout_id) - before).total_seconds()
+    assert longer == pytest.approx(wait, abs=0.1), "the hold waited with its buyer, once"
+    assert len((await stripe.state())["calls"]) == asked
+    await let_time_pass(seconds=40)
+    await line_of(40, pace.CALLS)
+    assert (await start_paying(checkout_id)).reference == intent.reference, "their turn has come, whoever came later"
+    assert await stands_in_line(checkout_id) > 39, "the next reload is another question"
+
+
+async def test_whoever_reloads_in_a_rush_keeps_place_and_tickets(stripe):
+    await _a_page_is_reloaded_in_a_rush(stripe)
+
+
+@pytest.mark.parametrize("forgotten", [checkout.LONGER_HOLD, checkout.LONGER_CHECKOUT])
+async def test_without_the_prolonging_a_reload_in_a_rush_costs_the_buyer_time(stripe, forgotten):
+    with (
+        mutants.sql(forgotten, forgotten.replace("expires_at + $2", "expires_at + 0 * $2::interval")),
+        pytest.raises(AssertionError),
+    ):
+        await _a_page_is_reloaded_in_a_rush(stripe)
 
 
 async def test_a_turn_that_has_come_is_not_lost_when_the_provider_is_silent(stripe):

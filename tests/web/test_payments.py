@@ -337,6 +337,18 @@ async def test_more_buyers_than_stripe_may_be_asked_for_are_told_how_long_it_tak
     assert 910 <= int(re.search(r'data-seconds="(\d+)"', answer.text)[1]) <= 913, "the countdown grows by the wait"
 
 
+async def test_a_line_longer_than_a_hold_may_wait_is_said_as_what_it_is(browser, stripe, script, paced):
+    checkout_id = await hold(await make_event())
+    before = await end_of_hold(checkout_id)
+    paced(10)
+    await db.execute("INSERT INTO pace (lane, next_at) VALUES ('starts', clock_timestamp() + interval '11 minutes')")
+    answer = await browser.post(f"{page_of(checkout_id)}/payment", data=BUYER, headers=script)
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+    assert "Very many people are paying right now" in answer.text
+    assert "your ticket is still held until" in answer.text
+    assert await end_of_hold(checkout_id) == before
+
+
 async def test_coming_again_keeps_the_place_and_prolongs_nothing_twice(browser, script, paced):
     checkout_id = await hold(await make_event())
     paced(10)
