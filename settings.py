@@ -82,6 +82,10 @@ def _refuse_unsafe(settings: Settings) -> None:
         raise SettingsError(f"FOYER_ENV is “{settings.environment}”; use development or production.")
     if live and settings.stripe_api_base != STRIPE_API:
         raise SettingsError("A live STRIPE_SECRET_KEY must not be sent to a custom STRIPE_API_BASE. Remove one.")
+    if live and settings.stripe_js_url != STRIPE_JS:
+        raise SettingsError(
+            "Beside a live STRIPE_SECRET_KEY, cards are only typed into Stripe’s own STRIPE_JS_URL. Remove it."
+        )
     if live != settings.stripe_publishable_key.startswith("pk_live_"):
         raise SettingsError("STRIPE_SECRET_KEY and STRIPE_PUBLISHABLE_KEY must both be live or both be test keys.")
     if any(len(key) < MIN_SECRET_LENGTH for key in settings.secret_keys):

@@ -29,7 +29,9 @@ WAITS = "CASE WHEN run_at < 'infinity' THEN run_at END"
 # A status that lasts: right after a change `attempts` is 0, and the reconciler counts from 15 s on.
 PAYMENTS = f"""
     FROM payment AS p {PURCHASE}
-    WHERE p.status IN ('CREATING', 'OPEN', 'CAPTURING', 'VOIDING') AND CASE p.status
+    WHERE (p.last_error = 'amount_differs' AND p.status = 'VOIDED'
+           AND NOT EXISTS (SELECT 1 FROM seen AS s WHERE s.id = 'payment:' || p.id))
+       OR p.status IN ('CREATING', 'OPEN', 'CAPTURING', 'VOIDING') AND CASE p.status
         WHEN 'CREATING' THEN greatest(p.updated_at, p.turn_at) < clock_timestamp() - $1::interval
         WHEN 'OPEN' THEN p.attempts >= $4 OR (
             least(c.expires_at, c.given_back_at) < clock_timestamp() - $3::interval
@@ -163,11 +165,15 @@ COMPARISON = """
         SELECT * FROM comparison WHERE finished_at IS NOT NULL ORDER BY started_at DESC LIMIT 1) AS done ON true
 """
 
+REFUSED = """
+    SELECT * FROM refused_notice WHERE last_at > clock_timestamp() - interval '1 day' ORDER BY last_at DESC
+"""
+
 # Who did what of late, and to whose purchase: the latest deed of each subject.
 DEEDS = f"""
     SELECT a.*, p.amount, p.currency, c.buyer_name, e.title FROM (SELECT * FROM (
         SELECT DISTINCT ON (subject_kind, subject_id)
-               id, actor_name, action, subject_kind, subject_id, after, created_at
+               id, actor_name, action, subject_kind, subject_id, before, after, created_at
         FROM audit_entry
         WHERE id > (SELECT coalesce(max(id), 0) - {OF_LATE} FROM audit_entry) AND action = ANY($1)
           AND created_at > clock_timestamp() - {RECENTLY}
@@ -195,6 +201,7 @@ class Deed:
     action: str
     subject: str
     subject_id: str
+    before: dict[str, Any]
     after: dict[str, Any]
     at: datetime
     about: Any
@@ -219,6 +226,7 @@ class Attention:
     book: Book
     deeds: list[Deed]
     without_seat: dict[UUID, WithoutSeat]  # by refund
+    refused: list[Any]  # notices that were turned away of late: reason, count, last_at
 
     @property
     def count(self) -> int:
@@ -234,7 +242,8 @@ async def look(actions: list[str]) -> Attention:
     if state in (Book.LATE, Book.BROKE_OFF):
         totals[Subject.COMPARISON] = 1
     without_seat = await _without_seat(rows[Subject.REFUND])
-    return Attention(comparison["now"], rows, totals, comparison, state, await _deeds(actions), without_seat)
+    refused = await database.fetch(REFUSED)
+    return Attention(comparison["now"], rows, totals, comparison, state, await _deeds(actions), without_seat, refused)
 
 
 async def count() -> int:
@@ -306,6 +315,7 @@ async def _deeds(actions: list[str]) -> list[Deed]:
             row["action"],
             row["subject_kind"],
             row["subject_id"],
+            json.loads(row["before"] or "{}"),
             json.loads(row["after"]),
             row["created_at"],
             row,

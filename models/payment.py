@@ -1,5 +1,5 @@
-"""Payment (our side of one intent), PaymentNotice (what the provider sent, kept before it is answered), Dispute, and
-what the daily comparison with the provider found."""
+"""Payment (our side of one intent), PaymentNotice (what the provider sent, kept before it is answered), RefusedNotice
+(what was turned away), Dispute, and what the daily comparison with the provider found."""
 
 from typing import Any
 from uuid import UUID as UUIDType
@@ -54,6 +54,14 @@ class PaymentNotice(Table, tablename="payment_notice"):
     last_error = Text(default=None, null=True)
     handled_at = Timestamptz(default=None, null=True)
     created_at = Timestamptz()
+
+
+class RefusedNotice(Table, tablename="refused_notice"):
+    """What the webhook turned away, counted by the reason why."""
+
+    reason = Text(primary_key=True, default=None)
+    count = BigInt(default=None)
+    last_at = Timestamptz()
 
 
 class Dispute(Table, tablename="dispute"):

@@ -13,6 +13,7 @@ import structlog
 
 from domain.attention import CLOSED_DISPUTE, NotOnTheList, Subject, seen_name
 from domain.errors import Refusal
+from domain.payments import OurProblem, PaymentStatus
 from domain.refunds import RefundReason, RefundStatus
 from models import database
 from services import audit, comparison, disputes, notices, outbox, reconciliation, refunds, seats, tickets
@@ -93,11 +94,11 @@ async def try_again(subject: Subject, subject_id: str, *, actor: Actor) -> None:
 
 
 async def see(subject: Subject, subject_id: str, *, status: str, actor: Actor) -> None:
-    """Somebody knows of a refund or dispute that needs no deed of ours. `status`: what they have read.
+    """Somebody knows of a payment, refund or dispute that needs no deed of ours. `status`: what they have read.
 
     Raises NotOnTheList when it has become something else meanwhile, or still needs somebody.
     """
-    if subject not in (Subject.REFUND, Subject.DISPUTE):
+    if subject not in (Subject.PAYMENT, Subject.REFUND, Subject.DISPUTE):
         raise NotOnTheList
     found = await _find(subject, subject_id)
     if found["status"] != status or not _can_be_seen(subject, found):
@@ -120,6 +121,8 @@ async def ask_for_comparison(*, actor: Actor) -> bool:
 def _can_be_seen(subject: Subject, row: Any) -> bool:
     if subject == Subject.DISPUTE:
         return row["status"] in CLOSED_DISPUTE
+    if subject == Subject.PAYMENT:
+        return (row["status"], row["last_error"]) == (PaymentStatus.VOIDED, OurProblem.AMOUNT_DIFFERS)
     return row["status"] == RefundStatus.FAILED or row["reason"] == RefundReason.OUTSIDE
 
 

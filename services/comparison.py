@@ -215,16 +215,21 @@ def _judge(reference: str, intent: Intent | None, payment: Any | None, theirs_ba
     theirs = _their_page(intent, theirs_back)
     if payment is None:
         # Another system may share the account; only what carries our mark, and moved money, is ours to explain.
-        is_ours = intent.payment_id is not None and theirs.outcome != Outcome.NOTHING
+        is_ours = intent.payment_id is not None and _has_money(theirs)
         return [(Kind.UNKNOWN_TO_US, _say(theirs), "nothing")] if is_ours else []
     if payment["reference"] not in (None, reference):
-        if theirs.outcome == Outcome.NOTHING:
+        if not _has_money(theirs):
             return []
         return [(Kind.SECOND_INTENT, _say(theirs), f"paid by {payment['reference']}")]
     ours = _our_page(payment)
     if ours is None:
         return []
     return [(kind, _say(theirs), _say(ours)) for kind in differences(theirs, ours)]
+
+
+def _has_money(theirs: Page) -> bool:
+    """Of somebody's, still. What went back in full is explained."""
+    return theirs.outcome == Outcome.SET_ASIDE or (theirs.outcome == Outcome.TAKEN and theirs.gone_back < theirs.amount)
 
 
 def _their_page(intent: Intent, theirs_back: int) -> Page:

@@ -23,6 +23,8 @@ WRITE = """
     SELECT $1, p.id, $3, $4, $5, $6, $7 FROM payment AS p WHERE p.reference = $2
     ON CONFLICT (id) DO UPDATE SET amount = $3, reason = $5, status = $6, respond_by = $7
     WHERE (dispute.amount, dispute.reason, dispute.status, dispute.respond_by) IS DISTINCT FROM ($3, $5, $6, $7)
+      -- Decided is decided: an answer from before, that comes after, changes nothing.
+      AND (dispute.status NOT IN ('won', 'lost') OR $6 IN ('won', 'lost'))
 """
 
 FIND = """

@@ -104,8 +104,22 @@ class AuthorisationGone(RequestRefused):
     """The bank's word is over, although the intent still says that the money is set aside: it can never be taken."""
 
 
+class WhyRefused(StrEnum):
+    """Why a webhook was turned away."""
+
+    SIGNATURE = "signature"  # none, or none of ours
+    TOO_OLD = "too old"
+    TOO_NEW = "too new"
+    NOT_READABLE = "not readable"
+    OTHER_MODE = "other mode"  # live where we test, or the other way round
+
+
 class NoticeRefused(Exception):
     """The webhook is not genuine, too old, too new, or not readable."""
+
+    def __init__(self, reason: WhyRefused, message: str = "") -> None:
+        super().__init__(message or reason)
+        self.reason = reason
 
 
 class Gateway(Protocol):

@@ -1,5 +1,7 @@
 """Notices: what the provider sends. Verified, kept, answered; acted upon later, by asking."""
 
+import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -8,7 +10,7 @@ import structlog
 from models import database
 from services import audit, disputes, lanes, refunds
 from services.audit import Actor
-from services.gateway import Notice, current
+from services.gateway import Notice, WhyRefused, current
 from services.lanes import IN_NOBODYS_HANDS, LEASE, NEXT_TRY
 from services.settlement import settle
 from services.transaction import transaction
@@ -22,6 +24,8 @@ DEEDS: dict[str, Callable[[str], Awaitable[None]]] = {
     "charge.dispute.": disputes.sync,
 }
 log = structlog.get_logger()
+_refused: Counter[WhyRefused] = Counter()  # by this process, and not yet written down
+_counted_at = 0.0
 
 # These only tell that an intent exists: news as long as we have not heard of it ourselves.
 TELL_OF_AN_INTENT = ("payment_intent.created", "payment_intent.requires_action", "payment_intent.processing")
@@ -49,6 +53,12 @@ CLAIM = f"""
 
 FAILED = f"UPDATE payment_notice SET last_error = $2, {NEXT_TRY} WHERE id = $1 AND handled_at IS NULL"
 
+REFUSED = """
+    INSERT INTO refused_notice (reason, count) VALUES ($1, $2)
+    ON CONFLICT (reason) DO UPDATE SET last_at = clock_timestamp(), count = excluded.count + CASE
+        WHEN refused_notice.last_at > clock_timestamp() - interval '1 day' THEN refused_notice.count ELSE 0 END
+"""
+
 REVIVE = f"""
     UPDATE payment_notice SET run_at = clock_timestamp(), attempts = 0
     WHERE id = $1 AND handled_at IS NULL AND {IN_NOBODYS_HANDS} RETURNING type
@@ -70,6 +80,19 @@ async def keep(notice: Notice) -> bool:
             TELL_OF_AN_INTENT,
         )
     )
+
+
+async def count_refused(reason: WhyRefused) -> None:
+    """Nothing depends on a notice that was turned away, but somebody should know. Whoever floods the door does not
+    flood the database: at most one word a second, for all that came since."""
+    global _counted_at
+    _refused[reason] += 1
+    if time.monotonic() - _counted_at < 1:
+        return
+    _counted_at = time.monotonic()
+    for why, count in [(why, _refused.pop(why)) for why in list(_refused)]:
+        log.warning("notices refused", reason=why, count=count)
+        await database.execute(REFUSED, why, count)
 
 
 def read(raw: bytes, signature: str) -> Notice:

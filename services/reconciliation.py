@@ -10,7 +10,7 @@ from services.settlement import let_go, settle
 
 log = structlog.get_logger()
 
-# The lease is also the backoff: 15 s, then twice as long each time, ten minutes at most. A buyer who has paid, and whose
+# The lease is also the backoff: 15 s, then twice as long each time, ten minutes at most. Whoever has paid, and whose
 # notice was lost, is heard of before their hold ends.
 LAST_QUESTION_SECONDS = 20
 CLAIM = """

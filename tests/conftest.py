@@ -25,7 +25,7 @@ SECRET_KEY = "a-secret-key-for-tests-only-and-long-enough"
 WEBHOOK_SECRET = "whsec_for_tests_only"
 TABLES = (
     "audit_entry, seen, pace, discrepancy, comparison, dispute, outbox, mail_request, ticket, refund, order_item, "
-    "orders, payment_notice, payment, reservation, checkout, ticket_type, event_cover, event, "
+    "orders, refused_notice, payment_notice, payment, reservation, checkout, ticket_type, event_cover, event, "
     "sign_in_attempt, admin_recovery_code, admin_link, admin_session, admin"
 )
 # In one message. Deleting a few rows takes a tenth of the time of a TRUNCATE.

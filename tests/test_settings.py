@@ -70,6 +70,10 @@ def test_case_37_a_live_key_with_a_custom_api_base_refuses_to_start():
     assert "STRIPE_API_BASE" in refusal(**LIVE, STRIPE_API_BASE="http://127.0.0.1:9000")
 
 
+def test_case_37_a_live_key_with_a_card_form_from_elsewhere_refuses_to_start():
+    assert "STRIPE_JS_URL" in refusal(**LIVE, STRIPE_JS_URL="https://js.stripe.example/v3")
+
+
 def test_a_restricted_live_key_is_a_live_key():
     assert "STRIPE_API_BASE" in refusal(
         STRIPE_SECRET_KEY="rk_live_1", STRIPE_PUBLISHABLE_KEY="pk_live_1", STRIPE_API_BASE="http://127.0.0.1:9000"

@@ -3,7 +3,7 @@
 from litestar import Request, Response, post
 
 from services import notices
-from services.gateway import NoticeRefused
+from services.gateway import NoticeRefused, WhyRefused
 from tasks import queue
 from web import site
 from web.security import ANY_ORIGIN
@@ -21,9 +21,11 @@ async def receive_notice(request: Request) -> Response[str]:
     """200 once a genuine notice is safe in the database, however little we care about it; 400 for anything else."""
     try:
         notice = notices.read(await request.body(), request.headers.get("stripe-signature", ""))
-    except NoticeRefused:
+    except NoticeRefused as refusal:
+        await notices.count_refused(refusal.reason)
         return _answer("refused", status_code=400)
     if notice.livemode == site.here().test_mode:
+        await notices.count_refused(WhyRefused.OTHER_MODE)
         return _answer("of the other mode, ignored")
     if await notices.keep(notice):
         await queue.ring("handle_notices")

@@ -40,13 +40,14 @@ def chargeable(amount: str | None, currency: str | None) -> tuple[int, str]:
     return _within_limits(int(amount), currency), currency
 
 
-def part_of(params: Json, name: str, most: int, message: str) -> int:
+def part_of(params: Json, name: str, most: int, currency: str, message: str) -> int:
     """An optional part of an amount: all of it when absent, a 400 when it is not between 1 and `most`."""
     amount = int(params.get(name) or most)
     if amount < 1:
         refuse_parameter(name, "parameter_invalid_integer", "This value must be greater than or equal to 1.")
     if amount > most:
         refuse_parameter(name, "amount_too_large", message.format(amount=amount, most=most))
+    _check_last_digits(amount, currency)
     return amount
 
 
@@ -76,8 +77,12 @@ def _within_limits(amount: int, currency: str) -> int:
         refuse_parameter("amount", "amount_too_small", f"Amount must be at least {show(least, currency)}.")
     if amount > LARGEST:
         refuse_parameter("amount", "amount_too_large", f"Amount must be no more than {show(LARGEST, currency)}.")
+    _check_last_digits(amount, currency)
+    return amount
+
+
+def _check_last_digits(amount: int, currency: str) -> None:
     if currency in THREE_DECIMAL and amount % 10:
         refuse_parameter("amount", None, f"Amounts in {currency} must have 0 as their last digit.")
     if currency in HUNDREDTHS_OF_NOTHING and amount % 100:
         refuse_parameter("amount", None, f"Amounts in {currency} must have 00 as their last digits.")
-    return amount

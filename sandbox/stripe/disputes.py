@@ -36,7 +36,9 @@ def open_by_hand(ledger: Ledger, params: Json, intent_id: str) -> Json:
         raise ApiError(400, "This payment has an open dispute already.")
     if (reason := params.get("reason") or "fraudulent") not in REASONS:
         refuse_parameter("reason", None, f"Invalid reason: must be one of {', '.join(sorted(REASONS))}")
-    amount = amounts.part_of(params, "amount", charge["amount_captured"], "Only {most} was taken, not {amount}.")
+    amount = amounts.part_of(
+        params, "amount", charge["amount_captured"], charge["currency"], "Only {most} was taken, not {amount}."
+    )
     return _open(ledger, charge, amount, reason, inquiry=params.get("inquiry") == "true")
 
 

@@ -104,6 +104,7 @@ def capture(ledger: Ledger, params: Json, intent_id: str) -> Json:
         params,
         "amount_to_capture",
         intent["amount_capturable"],
+        intent["currency"],
         "The requested capture amount ({amount}) is greater than the amount you can capture ({most}).",
     )
     intent["metadata"] = merged(intent["metadata"], params.get("metadata"))

@@ -30,6 +30,7 @@ def create(ledger: Ledger, params: Json) -> Json:
         params,
         "amount",
         _left(charge),
+        charge["currency"],
         "Refund amount ({amount}) is greater than unrefunded amount on charge ({most})",
     )
     card = cards.card_of(ledger.find("payment_method", charge["payment_method"]))

@@ -195,6 +195,18 @@ async def test_case_6_whoever_paid_in_time_is_asked_about_before_the_hold_ends(s
     await is_one_paid_order(stripe)
 
 
+async def test_case_19_an_answer_that_drips_for_ever_is_given_up_too(stripe, monkeypatch):
+    """No single wait is long enough for the library to lose its patience."""
+    monkeypatch.setattr(stripe_gateway, "ATTEMPT_SECONDS", 0.3)
+    _, intent = await authorised(stripe)
+    await stripe.fault(op="payment_intents.capture", mode="hang", times=2, seconds=5)
+    with pytest.raises(OutcomeUnknown):
+        await settlement.settle(intent.reference)
+    await let_time_pass(seconds=20)
+    await reconciliation.reconcile()
+    await is_one_paid_order(stripe)
+
+
 async def test_case_26_a_hold_that_lapses_during_an_unknown_capture_is_not_resold(stripe):
     await scenarios.a_capture_without_an_answer_outlives_the_hold(stripe)
 

@@ -297,6 +297,21 @@ async def test_a_second_intent_with_money_for_what_was_paid_by_another(event, st
     assert await differences() == []
 
 
+async def test_money_that_we_cannot_place_is_no_matter_any_more_once_it_went_back_in_full(event, stripe):
+    """After a restored backup somebody gives it back in the Dashboard, as docs/operations.md says."""
+    await buy(event, stripe)
+    payment_id = await db.fetchval("SELECT payment_id FROM orders")
+    unknown = [await foreign_intent(stripe), await foreign_intent(stripe, payment_id=payment_id)]
+    for reference in unknown:
+        await stripe.dashboard(reference, "refund", amount=1000)
+    await comparison.compare()
+    assert sorted(kind for kind, *_ in await differences()) == [Kind.SECOND_INTENT, Kind.UNKNOWN_TO_US]
+    for reference in unknown:
+        await stripe.dashboard(reference, "refund", amount=1400)
+    await comparison.compare()
+    assert await differences() == []
+
+
 async def test_taken_there_and_not_here_and_the_other_way_round(event, stripe):
     await buy(event, stripe)
     unpaid = (await start_paying(await hold_with_buyer(event))).reference

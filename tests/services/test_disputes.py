@@ -133,6 +133,20 @@ async def test_notices_in_the_wrong_order_end_with_what_is_true_now(intent, stri
     assert await known() == [(2400, "EUR", "fraudulent", "lost")]
 
 
+async def test_an_answer_from_before_the_decision_that_comes_after_it_changes_nothing(intent, stripe, monkeypatch):
+    there = await stripe.dashboard(intent, "dispute")
+    before = await gateway.current().disputes_of(intent)
+    await bank.decide(stripe, there["id"], "lose")
+    await disputes.sync(intent)
+
+    async def slowly(_):
+        return before
+
+    monkeypatch.setattr(gateway.current(), "disputes_of", slowly)
+    await disputes.sync(intent)
+    assert [status for *_, status in await known()] == ["lost"]
+
+
 async def test_the_bank_s_own_way_of_giving_back_is_not_a_refund(intent, stripe):
     await stripe.dashboard(intent, "dispute")
     await refunds.sync(intent)

@@ -117,6 +117,44 @@ async def test_a_notice_must_be_about_as_old_as_now(browser, rings, age, status)
     assert len(await kept()) == (status == 200)
 
 
+@pytest.fixture
+def counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "_counted_at", -60.0)
+    notices._refused.clear()
+
+
+async def refused() -> list[tuple[str, int]]:
+    return [tuple(row) for row in await db.fetch("SELECT reason, count FROM refused_notice ORDER BY reason")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "signature", "reason"),
+    [
+        (notice(), sign(notice(), secret="whsec_somebody_elses"), "signature"),
+        (notice(), "", "signature"),
+        (notice(), sign(notice(), at=time.time() - 400), "too old"),
+        (notice(), sign(notice(), at=time.time() + 400), "too new"),
+        (b"{", sign(b"{"), "not readable"),
+        (notice(livemode=True), sign(notice(livemode=True)), "other mode"),
+    ],
+    ids=["forged", "unsigned", "old", "new", "unreadable", "other-mode"],
+)
+async def test_f15_what_is_turned_away_is_counted_apart(browser, counted_at_once, raw, signature, reason):
+    await knock(browser, raw, signature)
+    assert await refused() == [(reason, 1)]
+    assert await kept() == []
+
+
+async def test_whoever_floods_the_door_does_not_flood_the_database(browser, counted_at_once, monkeypatch):
+    for _ in range(20):
+        await knock(browser, b"{}", "t=1,v1=0")
+    ((_, first),) = await refused()
+    assert first < 20, "one word a second"
+    monkeypatch.setattr(notices, "_counted_at", -60.0)
+    await knock(browser, b"{}", "t=1,v1=0")
+    assert await refused() == [("signature", 21)], "none is forgotten"
+
+
 @pytest.mark.parametrize("signature", ["", "t=1", "t=x,v1=y", "v1=00", "nonsense", "t=9999999999,v1=\u00ff"])
 async def test_without_our_secret_nothing_gets_in(browser, signature):
     headers = {"Stripe-Signature": signature.encode("latin-1")}

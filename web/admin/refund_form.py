@@ -23,6 +23,7 @@ from domain.refunds import (
     TheseTickets,
     plan,
 )
+from domain.ticket_types import payable
 from models.desk import Refundable
 from web import words
 from web.forms import REQUEST_KEY, new_request_key
@@ -201,6 +202,10 @@ def _wish(read: RefundForm, found: Refundable) -> RefundWish | None:
 
 def _amount(read: RefundForm, currency: str) -> Money | None:
     minor = money.parse(read.amount, currency)
+    if minor and not payable(minor, currency):
+        near = money.major(minor - minor % 10, currency)
+        read.errors["amount"] = f"Cards take {currency} only with a 0 at the end. {near} would do."
+        return None
     if minor:
         return Money(minor)
     example = money.major(10 ** money.decimals(currency) * 24, currency)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+import models.attention
 from models import database as db
 from services import attention, disputes, notices, refunds, settlement
 from services.gateway import Notice, OutcomeUnknown
@@ -43,6 +44,10 @@ async def a_mail_given_up(stripe):
     await buy(await make_event(), stripe)
     await db.execute("UPDATE outbox SET run_at = 'infinity', attempts = 12, last_error = 'the mail server is away'")
     return await db.fetchval("SELECT id FROM outbox WHERE done_at IS NULL")
+
+
+async def attention_count() -> int:
+    return await models.attention.count()
 
 
 def button(page: str, words: str) -> bool:
@@ -146,6 +151,42 @@ async def test_asking_again_answers_in_place_and_says_which_order_was_made(signe
     assert f"Stripe says: taken. The order {number} was made." in answer.text
     assert f'id="done-payment-{payment_id}" tabindex="-1" data-autofocus' in answer.text
     assert "Ana Kovač · €24.00 · Winter Light" in answer.text
+
+
+async def test_what_was_begun_before_the_answer_was_lost_is_not_called_unchanged(signed_in, stripe, script):
+    checkout_id = await hold_with_buyer(await make_event())
+    intent = await start_paying(checkout_id)
+    await stripe.pay(intent.client_secret)
+    await db.execute("UPDATE payment SET attempts = 99")  # asked often without an answer: it is on the list
+    await stripe.fault(op="payment_intents.capture", mode="drop_after", times=2)
+    desk = await signed_in("manager")
+    payment_id = await db.fetchval("SELECT id FROM payment")
+    answer = await desk.post(f"{HERE}/payment/{payment_id}/questions", headers=script)
+    assert await db.fetchval("SELECT status FROM payment") == "CAPTURING"
+    assert "Stripe does not answer. Something was begun, and goes on by itself." in answer.text
+
+
+async def test_a_payment_that_somebody_changed_at_stripe_is_shown_until_it_is_seen(signed_in, stripe, script):
+    intent = await start_paying(await hold_with_buyer(await make_event()))
+    await stripe.change_amount(intent.reference, 1000)
+    await stripe.pay(intent.client_secret)
+    await settlement.settle(intent.reference)
+    desk = await signed_in("manager")
+    page = (await desk.get(HERE)).text
+    assert "Somebody changed this payment at Stripe" in page
+    payment_id = await db.fetchval("SELECT id FROM payment")
+    assert await attention_count() == 1
+    answer = await desk.post(f"{HERE}/payment/{payment_id}/seen?status=VOIDED", headers=script)
+    assert (answer.status_code, await attention_count()) == (200, 0)
+
+
+async def test_notices_that_were_turned_away_are_told_with_what_may_be_wrong(signed_in, stripe):
+    await db.execute("INSERT INTO refused_notice VALUES ('signature', 3), ('too new', 1)")
+    await db.execute("INSERT INTO refused_notice VALUES ('other mode', 9, now() - interval '2 days')")
+    page = (await (await signed_in("readonly")).get(HERE)).text
+    assert "3 notices were refused, the latest just now: not signed with our secret." in page
+    assert "1 notice was refused, the latest just now: genuine, and more than five minutes from the future." in page
+    assert "of the other mode" not in page, "that was long ago"
 
 
 async def test_without_an_answer_it_says_so_and_when_it_is_asked_again(signed_in, stripe, script):

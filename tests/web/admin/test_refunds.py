@@ -224,6 +224,16 @@ async def test_a_reason_or_note_that_will_not_do_is_said_beside_the_question(sig
     assert (await confirm(desk, order_id, answer)).status_code == 303
 
 
+async def test_an_amount_that_cards_do_not_take_is_refused_with_one_that_they_do(signed_in, stripe):
+    order_id = await buy(await make_event(ticket_type(price=24_500), currency="KWD"), stripe)
+    desk = await signed_in("manager")
+    answer = await fill(desk, order_id, what="amount", amount="5.125")
+    assert answer.status_code == 422
+    assert "Cards take KWD only with a 0 at the end. 5.120 would do." in answer.text
+    answer = await fill(desk, order_id, what="amount", amount="5.12")
+    assert (await confirm(desk, order_id, answer)).status_code == 303
+
+
 @pytest.mark.parametrize("typed", ["€5", "5 €", "EUR 5.00", "5,00"])
 async def test_an_amount_may_be_typed_with_the_currency_that_stands_beside_it(signed_in, stripe, typed):
     order_id = await two_kinds(stripe)

@@ -57,6 +57,7 @@ class Desk:
     count: int
     groups: list[Group]
     done: list[Done]
+    refused: list[str]
     book: "BookWords"
     now: datetime
 
@@ -108,7 +109,8 @@ def in_words(found: Attention, *, pressed: str | None = None, said: str | None =
         for name, deed in deeds.items()
         if name not in listed
     ]
-    return Desk(found.count, groups, done, _book(found), found.now)
+    refused = [stuck.refused(row, found.now) for row in found.refused]
+    return Desk(found.count, groups, done, refused, _book(found), found.now)
 
 
 def _item(subject: Subject, row: Any, found: Attention, deeds: Mapping[str, Deed], pressed: str | None) -> Item:

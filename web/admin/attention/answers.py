@@ -10,10 +10,11 @@ from web.admin.attention.disputes import DISPUTE_STATES
 from web.admin.durations import ago
 
 PROBLEMS = {
-    "no_answer": "Stripe does not answer. Nothing has changed.",
-    "line": "Many questions are waiting for Stripe just now. Nothing has changed.",
-    "broken": "That went wrong on our side, and the log says how. Nothing has changed.",
+    "no_answer": "Stripe does not answer.",
+    "line": "Many questions are waiting for Stripe just now.",
+    "broken": "That went wrong on our side, and the log says how.",
 }
+UNCHANGED, ON_ITS_WAY = "Nothing has changed.", "Something was begun, and goes on by itself."
 BECAME: dict[tuple[str, str], str] = {
     ("payment", "CREATING"): "Nothing can be asked yet.",
     ("payment", "OPEN"): "Stripe says: not paid.",
@@ -46,7 +47,8 @@ def answer_of(deed: Deed) -> str:
             return f"{words.plural(count, 'ticket')} {'is' if count == 1 else 'are'} valid again. The buyer is told."
     problem, status = deed.after.get("problem"), str(deed.after.get("status"))
     if problem:
-        return PROBLEMS.get(problem, f"Stripe refuses the question ({problem}). Nothing has changed.")
+        said = PROBLEMS.get(problem, f"Stripe refuses the question ({problem}).")
+        return f"{said} {UNCHANGED if deed.before.get('status') == status else ON_ITS_WAY}"
     if deed.action == attention.MADE_TICKETS:
         return f"The tickets of {deed.after.get('order', 'the order')} are made."
     if deed.subject == Subject.DISPUTE:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.attention import Subject
-from domain.payments import OurProblem
+from domain.payments import OurProblem, PaymentStatus
 from models.attention import Attention
 from web import words
 from web.admin.attention.saying import ASK, asks_again, button, tries_again
@@ -12,6 +12,8 @@ from web.admin.durations import ago, ahead
 
 
 def payment(row: Any, found: Attention) -> dict[str, Any]:
+    if row["status"] == PaymentStatus.VOIDED:
+        return _changed_at_stripe(row)
     state, what = _payment_state(row, found.now)
     asks = row["reference"] is not None and row["provider"] == "stripe"
     return {
@@ -21,6 +23,18 @@ def payment(row: Any, found: Attention) -> dict[str, Any]:
         "will": _payment_future(row, found.now),
         "facts": [("Payment", row["reference"]), ("Asked so far", words.plural(row["attempts"], "time"))],
         "actions": [button(Subject.PAYMENT, row, "questions", ASK)] if asks else [],
+    }
+
+
+def _changed_at_stripe(row: Any) -> dict[str, Any]:
+    return {
+        "state": "Let go",
+        "tone": "bad",
+        "what": "Somebody changed this payment at Stripe: the bank agreed to another amount than we asked for. "
+        "We let it go, and nobody was charged.",
+        "will": "Nothing more happens. Who else uses this Stripe account, or its secret key?",
+        "facts": [("Payment", row["reference"])],
+        "actions": [button(Subject.PAYMENT, row, f"seen?status={row['status']}", "Seen")],
     }
 
 

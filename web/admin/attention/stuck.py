@@ -6,6 +6,7 @@ from typing import Any
 from domain.attention import Subject
 from domain.comparison import Kind
 from models.attention import Attention
+from services.gateway import WhyRefused
 from web import words
 from web.admin.attention.saying import ASK, button, refunds_of
 from web.admin.durations import ago
@@ -41,6 +42,25 @@ def notice(row: Any, found: Attention) -> dict[str, Any]:
         "facts": [("Payment", row["reference"]), ("Last error", row["last_error"])],
         "actions": [button(Subject.NOTICE, row, "retries", "Try again")],
     }
+
+
+WHY_REFUSED: dict[WhyRefused, str] = {
+    WhyRefused.SIGNATURE: "not signed with our secret. Anybody can send such. If they are Stripe’s own, "
+    "STRIPE_WEBHOOK_SECRET is not the endpoint’s",
+    WhyRefused.TOO_OLD: "genuine, and more than five minutes old. Is this machine’s clock right?",
+    WhyRefused.TOO_NEW: "genuine, and more than five minutes from the future. Is this machine’s clock right?",
+    WhyRefused.NOT_READABLE: "genuine, and not readable. Does the endpoint send another kind of event?",
+    WhyRefused.OTHER_MODE: "genuine, and of the other mode. An endpoint for tests and one for live payments are two",
+}
+
+
+def refused(row: Any, now: datetime) -> str:
+    """3 notices were refused, the last 5 minutes ago: why."""
+    count = row["count"]
+    were, latest = "was" if count == 1 else "were", ago(now - row["last_at"])
+    said = f"{words.plural(count, 'notice')} {were} refused, the latest {latest}"
+    why = WHY_REFUSED[WhyRefused(row["reason"])]
+    return f"{said}: {why}" + ("" if why.endswith("?") else ".")
 
 
 def _stuck(row: Any, now: datetime) -> dict[str, Any]:
