@@ -57,7 +57,11 @@ def standing_of_event(event: EventStock, *, now: datetime) -> Standing:
         return Standing.DRAFT
     if is_over(start_date=event.start_date, end_date=event.end_date, now=now):
         return Standing.OVER
-    found = {standing(event, each, now=now) for each in event.types.values()}
+    found = set()
+    for ticket_type in event.types.values():
+        found.add(standing(event, ticket_type, now=now))
+        if Standing.ON_SALE in found:  # there is nothing better: of a thousand events most are known by their first type
+            return Standing.ON_SALE
     if Standing.TYPE_FULL in found:
         found.add(Standing.EVENT_FULL)
     if not event.sold:

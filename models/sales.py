@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from domain.sales import Quarter
-from models import database
+from models import database, event_desk
 
 # Today and the thirteen days before it, wherever midnight is.
 LATELY = timedelta(days=15)
@@ -98,14 +98,6 @@ HOUSE = """
            coalesce(mode() WITHIN GROUP (ORDER BY e.currency), 'EUR') AS currency
     FROM (SELECT clock_timestamp() AS now) AS clock LEFT JOIN event AS e ON true GROUP BY clock.now
 """
-ON_SALE = f"""
-    SELECT e.id, e.title, count(*) OVER ()::int AS total
-    FROM event AS e CROSS JOIN (SELECT clock_timestamp() AS now) AS clock
-    WHERE e.status = 'PUBLISHED' AND coalesce(e.end_date, e.start_date) > now AND EXISTS (
-        SELECT 1 FROM ticket_type AS t WHERE t.event_id = e.id AND t.is_enabled
-          AND coalesce(t.sales_start <= now, true) AND coalesce(t.sales_end > now, true))
-    ORDER BY e.start_date, e.id LIMIT {NAMED}
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,5 +175,6 @@ async def house() -> Any:
 
 
 async def on_sale() -> list[Any]:
-    """The soonest events of which something can be bought now; `total` counts the others too."""
-    return list(await database.fetch(ON_SALE))
+    """The soonest events that are on sale; `total` counts the others too."""
+    found = await event_desk.on_sale()
+    return [{"id": each.id, "title": each.title, "total": len(found)} for each in found[:NAMED]]

@@ -9,16 +9,38 @@ from uuid import UUID
 
 from litestar import Request
 
-from models import event_desk
+from domain.events import is_over
+from domain.inventory import event_remaining
+from domain.standing import Standing
+from models import event_desk, stock
+from models.event_desk import Outline
+from models.stock import Shelf
 from web import words
 from web.admin import event_page
-from web.admin.event_page import DRAFT, ENDED, ON_SALE, SOLD_OUT, State
+from web.admin.event_page import DRAFT, ENDED, SOLD_OUT, State
 from web.listing import LONGEST_TEXT, PAGE_NUMBER, mentions
 
 HERE = "/admin/events"
 PAGE = 50
-STATUSES = {"": "All", "drafts": "Drafts", "on-sale": "On sale", "sold-out": "Sold out", "past": "Past"}
-OF_STATE: dict[State, str] = {DRAFT: "drafts", ON_SALE: "on-sale", SOLD_OUT: "sold-out", ENDED: "past"}
+STATUSES = {
+    "": "All",
+    "drafts": "Drafts",
+    "on-sale": "On sale",
+    "off-sale": "Not on sale",
+    "sold-out": "Sold out",
+    "past": "Past",
+}
+OF_STANDING = {
+    Standing.DRAFT: "drafts",
+    Standing.ON_SALE: "on-sale",
+    Standing.HELD: "on-sale",
+    Standing.OFF: "off-sale",
+    Standing.NOT_YET: "off-sale",
+    Standing.ENDED: "off-sale",
+    Standing.EVENT_FULL: "sold-out",
+    Standing.TOO_FEW: "sold-out",
+    Standing.OVER: "past",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +62,23 @@ class Search:
 @dataclass(frozen=True, slots=True)
 class Row:
     event: Mapping[str, Any]
+    shelf: Shelf
     state: State
-
-    @property
-    def left(self) -> int:
-        return max(0, self.event["total_capacity"] - self.event["sold"] - self.event["held"])
 
     @property
     def sales(self) -> str:
         """31 sold · 6 held · 23 left"""
-        event = self.event
-        if self.state is DRAFT and not event["sold"] and not event["held"]:
-            return words.plural(event["total_capacity"], "place") if event["total_capacity"] else "No capacity yet"
-        if self.state is ENDED:
-            return f"{event['sold']:,} of {event['total_capacity']:,} sold"
-        held = f"{event['held']:,} held · " if event["held"] else ""
-        return f"{event['sold']:,} sold · {held}{self.left:,} left"
+        stock = self.shelf.stock
+        if self.state is DRAFT and not stock.sold and not stock.held:
+            return words.plural(stock.capacity, "place") if stock.capacity else "No capacity yet"
+        if self.state in (ENDED, SOLD_OUT):
+            return f"{stock.sold:,} of {stock.capacity:,} sold"
+        held = f"{stock.held:,} held · " if stock.held else ""
+        return f"{stock.sold:,} sold · {held}{max(0, event_remaining(stock)):,} left"
 
     def share(self, count: int) -> str:
         """Of the capacity, in per cent, as a drawing takes it."""
-        return f"{100 * count / (self.event['total_capacity'] or 1):.2f}"
+        return f"{100 * count / (self.shelf.stock.capacity or 1):.2f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +108,18 @@ def read_search(request: Request) -> Search:
 async def find(search: Search) -> Found:
     everything = await event_desk.overview()
     wanted = words.fold(search.text).split()
-    matches = [(row, status_of(row)) for row in everything if not wanted or mentions(row["text"], wanted)]
-    shown = sorted((row for row, status in matches if search.status in ("", status)), key=_order)
+    matches = [(each, status_of(each)) for each in everything if not wanted or mentions(each.text, wanted)]
+    shown = sorted((each for each, status in matches if search.status in ("", status)), key=_order)
     pages = max(1, -(-len(shown) // PAGE))
     page = min(search.page, pages)
     first = (page - 1) * PAGE
-    rows = await look([row["id"] for row in shown[first : first + PAGE]])
+    rows = await look([each.id for each in shown[first : first + PAGE]])
     return Found(
         rows=rows,
         total=len(shown),
         counts=Counter(status for _, status in matches) + Counter({"": len(matches)}),
         is_new=not everything,
-        since=f"{rows[0].event['now'].timestamp():.6f}" if rows else "",
+        since=f"{rows[0].shelf.now.timestamp():.6f}" if rows else "",
         page=page,
         pages=pages,
     )
@@ -109,16 +128,17 @@ async def find(search: Search) -> Found:
 async def look(event_ids: Iterable[UUID]) -> list[Row]:
     """These events as they are now, in this order; what is gone is left out."""
     wanted = list(event_ids)
-    found = await event_desk.rows(wanted)
-    return [Row(found[i], event_page.state(found[i])) for i in wanted if i in found]
+    found, shelves = await event_desk.rows(wanted), await stock.look(wanted)
+    both = [(found[i], shelves[i]) for i in wanted if i in found and i in shelves]
+    return [Row(event, shelf, event_page.state_of(shelf)) for event, shelf in both]
 
 
-def status_of(event: Mapping[str, Any]) -> str:
-    return OF_STATE[event_page.state(event)]
+def status_of(event: Outline) -> str:
+    return OF_STANDING[event.standing]
 
 
-def _order(event: Mapping[str, Any]) -> tuple[bool, float, UUID]:
+def _order(event: Outline) -> tuple[bool, float, UUID]:
     """What comes soonest first, drafts in their place; then what is over, the latest first."""
-    over = (event["end_date"] or event["start_date"]) <= event["now"]
-    start = event["start_date"].timestamp()
-    return over, -start if over else start, event["id"]
+    over = is_over(start_date=event.stock.start_date, end_date=event.stock.end_date, now=event.now)
+    start = event.stock.start_date.timestamp()
+    return over, -start if over else start, event.id

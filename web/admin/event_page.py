@@ -9,11 +9,12 @@ from litestar import Request, Response
 
 from domain.access import Permission
 from domain.errors import EventNotFound
-from domain.events import EventStatus, is_over
+from domain.standing import Standing
 from models import event_desk, stock
 from models.ids import new_id
 from models.stock import Shelf
 from web.admin import access
+from web.availability import standing_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,33 @@ class State:
 
 DRAFT = State("Draft", None, "pencil")
 ENDED = State("Ended", None, "archive")
+OFF_SALE = State("Not on sale", "warn", "triangle-alert")
+NOT_YET = State("Not on sale yet", "info", "clock")
+SALES_ENDED = State("Sales ended", None, "lock")
 SOLD_OUT = State("Sold out", "info", "ticket-check")
+TOO_FEW = State("Too few left", "info", "ticket-check")
+ALL_HELD = State("All held", "info", "timer")
 ON_SALE = State("On sale", "ok", "check")
 
+OF_STANDING = {
+    Standing.DRAFT: DRAFT,
+    Standing.OVER: ENDED,
+    Standing.OFF: OFF_SALE,
+    Standing.NOT_YET: NOT_YET,
+    Standing.ENDED: SALES_ENDED,
+    Standing.EVENT_FULL: SOLD_OUT,
+    Standing.TOO_FEW: TOO_FEW,
+    Standing.HELD: ALL_HELD,
+    Standing.ON_SALE: ON_SALE,
+}
 
-async def find(event_id: UUID) -> Any:
-    """The event, drafts and past ones too. Raises EventNotFound."""
+
+async def find(event_id: UUID) -> dict[str, Any]:
+    """The event, drafts and past ones too, with its `shelf`. Raises EventNotFound."""
     event = await event_desk.event(event_id)
     if event is None:
         raise EventNotFound
-    return event
+    return {**event, "shelf": await shelf(event_id)}
 
 
 async def shelf(event_id: UUID) -> Shelf:
@@ -82,9 +100,10 @@ def frame(request: Request, event: Any, tab: str) -> dict[str, Any]:
 
 
 def state(event: Mapping[str, Any]) -> State:
-    """`event` has its times, counters and `now`."""
-    if event["status"] == EventStatus.DRAFT:
-        return DRAFT
-    if is_over(start_date=event["start_date"], end_date=event["end_date"], now=event["now"]):
-        return ENDED
-    return ON_SALE if event["sold"] < event["total_capacity"] else SOLD_OUT
+    """`event` as find gives it."""
+    return state_of(event["shelf"])
+
+
+def state_of(shelf: Shelf) -> State:
+    """By the rule of the shop: the desk never says another thing than buyers read."""
+    return OF_STANDING[standing_of(shelf)]

@@ -14,6 +14,7 @@ from web.admin import access, event_form, event_list, new_event, stream, zones
 from web.admin.event_form import CURRENCIES, FIELDS
 from web.admin.event_list import HERE, STATUSES, Row
 from web.admin.new_event import NewEvent
+from web.availability import changes_in
 from web.live import Seen
 from web.rendering import is_htmx, redirect
 from web.security import BACKGROUND, QUIET
@@ -106,6 +107,5 @@ def _rights(request: Request) -> dict[str, bool]:
 
 
 def _seen(row: Row) -> Seen:
-    event = row.event
-    changes_in = (event["changes_at"] - event["now"]).total_seconds() if event["changes_at"] else None
-    return Seen(rendering.render("admin/events/row.swap.html", row=row), event["now"].timestamp(), changes_in)
+    body = rendering.render("admin/events/row.swap.html", row=row)
+    return Seen(body, row.shelf.now.timestamp(), changes_in(row.shelf))

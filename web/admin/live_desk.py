@@ -80,7 +80,7 @@ class LiveDesk:
 
     async def values(self, *, anew: bool) -> dict[str, Any]:
         event = await event_page.find(self.event["id"])
-        shelf = await event_page.shelf(event["id"])
+        shelf = event["shelf"]
         on_hold = await sales.on_hold(event["id"])
         taken = await self._takings.look(anew=anew)
         now, zone, currency = on_hold["now"], event["timezone"], event["currency"]

@@ -20,7 +20,7 @@ Screen = dict[str, Any]
 async def numbers(event_id: UUID) -> Screen:
     """What changes while the page is open, the same for everybody who may see sales."""
     event = await event_page.find(event_id)
-    shelf, types = await event_page.shelf(event_id), await ticket_desk.types(event_id)
+    shelf, types = event["shelf"], await ticket_desk.types(event_id)
     rows = ticket_rows.rows(types, shelf, event)
     return {"event": event, "rows": rows, "meter": ticket_rows.meter(shelf), "sees_sales": True, "shelf": shelf}
 
@@ -36,7 +36,7 @@ async def look_for_all(event_id: UUID, _: set[UUID] | None) -> dict[UUID, Seen]:
 async def look(request: Request, event_id: UUID) -> Screen:
     """All that the screen is made of."""
     event = await event_page.find(event_id)
-    shelf, types = await event_page.shelf(event_id), await ticket_desk.types(event_id)
+    shelf, types = event["shelf"], await ticket_desk.types(event_id)
     return {
         **event_page.frame(request, event, "tickets"),
         "terms": Terms(event["currency"], event["timezone"], event["total_capacity"]),

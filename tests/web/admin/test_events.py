@@ -9,9 +9,11 @@ import pytest
 
 from models import database as db
 from tests.makers import hold, let_time_run_out, make_event, ticket_type
+from tests.web.admin.test_live_desk import said
 from tests.web.admin.test_order import form_in
+from tests.web.admin.test_tickets import sell
 from web import words
-from web.admin import event_form, zones
+from web.admin import event_form, event_list, event_page, events, zones
 from web.admin.event_form import FIELDS
 
 LIST, NEW = "/admin/events", "/admin/events/new"
@@ -479,8 +481,7 @@ async def test_the_first_event_starts_here(desk, signed_in):
 async def make_some() -> None:
     soon = datetime.now(UTC) + timedelta(days=9)
     await make_event(title="Süße Töne", city="Łódź", start_date=soon)
-    full = await make_event(ticket_type("Guest", price=0), title="Full House", capacity=1, start_date=soon)
-    await db.execute("UPDATE event SET total_capacity = 0 WHERE id = $1", full.id)
+    await sell(await make_event(title="Full House", capacity=2, start_date=soon), 2)
     await make_event(title="Not yet", status="DRAFT", start_date=soon)
     await make_event(title="Long ago", start_date=datetime(2020, 5, 1, tzinfo=UTC))
 
@@ -496,11 +497,66 @@ def chips(page: str) -> dict[str, int]:
 async def test_events_are_counted_and_filtered_by_status(desk):
     await make_some()
     page = (await desk.get(LIST)).text
-    assert chips(page) == {"all": 4, "drafts": 1, "on-sale": 1, "sold-out": 1, "past": 1}
+    assert chips(page) == {"all": 4, "drafts": 1, "on-sale": 1, "off-sale": 0, "sold-out": 1, "past": 1}
     assert titles(page)[-1] == "Long ago"
     for status, title in [("drafts", "Not yet"), ("on-sale", "Süße Töne"), ("sold-out", "Full House")]:
         assert titles((await desk.get(LIST, params={"status": status})).text) == [title]
     assert len(titles((await desk.get(LIST, params={"status": "made-up"})).text)) == 4
+
+
+NOW = datetime.now(UTC)
+EARLY, LATER = ticket_type("Early Bird", allocation=30), ticket_type("General", sales_start=NOW + timedelta(days=2))
+PAST = ticket_type("General", sales_end=NOW - timedelta(days=2))
+
+
+@pytest.mark.parametrize(
+    ("types", "values", "sold", "held", "says", "to_buyers", "filed"),
+    [
+        ([EARLY, ticket_type()], {}, 30, 0, "On sale", "30 left", "on-sale"),
+        ([EARLY, ticket_type(allocation=0)], {}, 30, 0, "Sold out", "Sold out", "sold-out"),
+        ([EARLY, ticket_type(is_enabled=False)], {}, 30, 0, "Sold out", "Sold out", "sold-out"),
+        ([EARLY, PAST], {}, 30, 0, "Sold out", "Sold out", "sold-out"),
+        ([EARLY, LATER], {}, 30, 0, "Not on sale yet", "On sale from", "off-sale"),
+        ([LATER], {}, 0, 0, "Not on sale yet", "On sale from", "off-sale"),
+        ([PAST], {}, 0, 0, "Sales ended", "Sales ended", "off-sale"),
+        ([ticket_type()], {"capacity": 0}, 0, 0, "Not on sale", "Not on sale", "off-sale"),
+        ([EARLY], {}, 29, 1, "All held", "All held right now", "on-sale"),
+        ([ticket_type("Early Bird", min_per_order=2)], {"capacity": 31}, 30, 0, "Too few left", "Too few", "sold-out"),
+    ],
+)
+async def test_the_desk_says_of_an_event_what_the_shop_says(
+    desk, browser, types, values, sold, held, says, to_buyers, filed
+):
+    event = await make_event(*types, **{"capacity": 60, "title": "Winter Light", **values})
+    if sold:
+        await sell(event, sold, "Early Bird")
+    if held:
+        await hold(event, Early_Bird=held)
+    everything, only = [(await desk.get(LIST, params={"status": status})).text for status in ("", filed)]
+    assert chip_at(f'id="state-{event.id}"', everything) == says
+    assert chip_at("<h1>Winter Light</h1>", (await desk.get(details(event.id))).text) == says
+    assert re.search(rf'id="avail-{event.id}">([^<]*)<', (await browser.get("/")).text)[1].startswith(to_buyers)
+    assert titles(only) == ["Winter Light"]
+    assert {status for status, count in chips(everything).items() if count} == {"all", filed}
+    assert f"On sale {chips(everything)['on-sale']} " in said((await desk.get("/admin/home")).text), "Today agrees"
+
+
+def chip_at(mark: str, page: str) -> str:
+    return re.search(rf"{mark}.*?</svg>([^<]+)</span>", page)[1]
+
+
+async def test_a_row_of_what_is_sold_out_tells_of_no_tickets_left(desk):
+    event = await make_event(ticket_type("Early Bird", allocation=3), ticket_type(is_enabled=False), capacity=60)
+    await sell(event, 3, "Early Bird")
+    assert "3 of 60 sold" in (await desk.get(LIST)).text
+
+
+async def test_an_event_of_the_list_opens_by_itself(desk):
+    opens = datetime.now(UTC) + timedelta(days=1)
+    await make_event(ticket_type(sales_start=opens))
+    (row,) = await event_list.look([(await the_event())["id"]])
+    assert row.state is event_page.NOT_YET
+    assert events._seen(row).changes_in == (opens - row.shelf.now).total_seconds()
 
 
 async def test_events_are_found_without_case_and_accents(desk, script):
