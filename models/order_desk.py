@@ -69,10 +69,12 @@ PULSE = f"""
     AS o
 """
 
-# To choose from: what comes up, then what was; a house with more than these opens the event itself.
-EVENTS = """
+# To choose from: what comes up, then what was. A house with more than these opens the event's own list.
+MOST_EVENTS = 1000
+EVENTS = f"""
     SELECT id, title, start_date, timezone, start_date > clock_timestamp() AS to_come FROM event
-    ORDER BY start_date <= clock_timestamp(), abs(extract(epoch FROM start_date - clock_timestamp())), id LIMIT 200
+    ORDER BY start_date <= clock_timestamp(), abs(extract(epoch FROM start_date - clock_timestamp())), id
+    LIMIT {MOST_EVENTS}
 """
 EVENT = "SELECT id, title, slug, timezone FROM event WHERE id = $1"
 

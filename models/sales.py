@@ -86,8 +86,7 @@ VISITS = f"""
 REFUNDS = f"""
     SELECT r.id, r.order_id, r.amount, r.currency, r.status, r.created_at AS at, o.buyer_name AS name, e.title,
            (SELECT count(*)::int FROM ticket AS k WHERE k.refund_id = r.id) AS tickets
-    FROM (SELECT * FROM refund WHERE order_id IS NOT NULL ORDER BY created_at DESC LIMIT 200) AS r
-    JOIN orders AS o ON o.id = r.order_id JOIN event AS e ON e.id = o.event_id
+    FROM refund AS r JOIN orders AS o ON o.id = r.order_id JOIN event AS e ON e.id = o.event_id
     WHERE $1::uuid IS NULL OR o.event_id = $1 ORDER BY r.created_at DESC LIMIT {SHOWN}
 """
 

@@ -1,7 +1,9 @@
 """What the database refuses, whoever asks: direct SQL against every wall."""
 
 import asyncio
+import re
 import uuid
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -10,6 +12,7 @@ from domain import refunds
 from models import database as db
 from services import settlement, tickets
 from services.transaction import transaction
+from tests.conftest import ROOT
 from tests.makers import buy, hold, hold_with_buyer, make_event, start_paying, ticket_type
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -630,7 +633,9 @@ async def test_one_difference_is_kept_once_until_it_is_cleared():
         await db.execute(found)
 
 
-@pytest.mark.parametrize("attack", ["UPDATE audit_entry SET actor_name = 'Eve'", "DELETE FROM audit_entry"])
+@pytest.mark.parametrize(
+    "attack", ["UPDATE audit_entry SET actor_name = 'Eve'", "DELETE FROM audit_entry", "TRUNCATE audit_entry"]
+)
 async def test_i8_what_was_written_down_about_who_did_what_stays(attack):
     async with undone():
         await db.execute(
@@ -638,6 +643,39 @@ async def test_i8_what_was_written_down_about_who_did_what_stays(attack):
                VALUES ('Mira', 'refund requested', 'order', '1')"""
         )
         await refused(attack, because="stays")
+
+
+@pytest.fixture
+async def shop_role(postgres_url):
+    """The role of docs/operations.md, made as it says there."""
+    text = (ROOT / "docs" / "operations.md").read_text()
+    (snippet,) = re.findall(r"```\n(CREATE ROLE shop .*?)```", text, re.DOTALL)
+    await db.execute(snippet.replace("…", "secret"))
+    yield urlsplit(postgres_url)
+    await db.execute("DROP OWNED BY shop; DROP ROLE shop")
+
+
+async def test_a_role_of_its_own_may_sell_and_write_the_audit_and_never_rewrite_it(shop_role):
+    event = await make_event()
+    await db.execute("CREATE TABLE of_a_later_migration (id int)")
+    shop = await asyncpg.connect(shop_role.geturl(), user="shop", password="secret")
+    try:
+        await shop.execute(
+            "INSERT INTO audit_entry (actor_name, action, subject_kind, subject_id) VALUES ('M', 'd', 'e', '1')"
+        )
+        await shop.execute("UPDATE event SET title = 'Summer Light' WHERE id = $1", event.id)
+        await shop.execute("INSERT INTO of_a_later_migration VALUES (1)")
+        for attack in (
+            "UPDATE audit_entry SET actor_name = 'Eve'",
+            "DELETE FROM audit_entry",
+            "TRUNCATE audit_entry",
+            "ALTER TABLE audit_entry DISABLE TRIGGER ALL",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await shop.execute(attack)
+    finally:
+        await shop.close()
+        await db.execute("DROP TABLE of_a_later_migration")
 
 
 # Makers

@@ -1,6 +1,7 @@
 """The audit in words a person reads: “Mira set the capacity of Winter Light from 60 to 80”."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -104,10 +105,21 @@ def _changes(row: Any, before: Mapping[str, Any], after: Mapping[str, Any]) -> l
         ):
             continue
         said = _speaker(name, row, {**before, **after})
-        was = said(before[name]) if name in before else None
-        now = said(after[name]) if name in after else None
+        was, now = _excerpts(before.get(name), after.get(name))
+        was = said(was) if name in before else None
+        now = said(now) if name in after else None
         changes.append(Change(LABELS.get(name, name.replace("_", " ")), was, now))
     return [change for change in changes if change.was or change.now]
+
+
+def _excerpts(was: Any, now: Any) -> tuple[Any, Any]:
+    """Of two long texts, what stands around the first difference: that is what somebody changed."""
+    if not (isinstance(was, str) and isinstance(now, str)) or max(len(was), len(now)) <= LONGEST:
+        return was, now
+    same = len(os.path.commonprefix([was, now]))
+    begin = max(0, same - LONGEST // 4)
+    begin = was.rfind(" ", 0, begin) + 1 if begin else 0  # at a word
+    return tuple(f"…{text[begin:]}" if begin else text for text in (was, now))  # type: ignore[return-value]
 
 
 def _is_key(*values: Any) -> bool:
@@ -140,7 +152,7 @@ def _speaker(name: str, row: Any, facts: Mapping[str, Any]) -> Callable[[Any], s
 
 def _moment(value: str, timezone: str) -> str:
     moment = datetime.fromisoformat(value)
-    return f"{words.when(moment, timezone)} {words.zone_name(moment, timezone)}"
+    return f"{words.short_day(moment, timezone)}, {words.clock(moment, timezone)} {words.zone_name(moment, timezone)}"
 
 
 def _text(name: str, value: Any) -> str:

@@ -162,8 +162,6 @@ def _shown(
         "unsettled": bool(page.unsettled) and me.may(Permission.SETTLE_PAYMENTS),
         "may_edit": may_edit,
         "may_refund": me.may(Permission.REFUND),
-        # Under which it is found at Stripe: nothing for the door.
-        "sees_reference": me.may(Permission.SEE_PAYMENTS),
         # As good as the tickets themselves: only for those who may send them too.
         "tickets_path": till.order_path(page.order["id"]) if may_edit else None,
         "request_key": new_request_key(),

@@ -27,7 +27,8 @@ class OrdersController(Controller):
             "admin/orders/index.html",
             section="orders",
             status_code=422 if search.errors else 200,
-            events=await order_desk.events(),
+            events=(events := await order_desk.events()),
+            more_events=len(events) == order_desk.MOST_EVENTS,
             **await order_list.shown(request, search, place),
         )
 

@@ -6,9 +6,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from models import database as db
-from services import checkout, settlement
+from services import checkout, refunds, settlement
 from tasks import jobs
-from tests.makers import buy, hold_with_buyer, make_event, start_paying, ticket_type
+from tests.makers import buy, hold, hold_with_buyer, make_event, start_paying, ticket_type
+from tests.services.refunding import REFUND_FAILS, fail, intent_of, pay_with, refund_and_run
 from tests.web.admin.test_refunds import confirm, fill
 
 HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)"')
@@ -162,6 +163,22 @@ async def test_what_a_role_may_not_do_it_is_not_shown(signed_in, stripe):
         page = (await (await signed_in(role)).get(address(order_id))).text
         for words in ("Send tickets again", "View tickets", "Correct", "/refund", 'href="/orders/'):
             assert words not in page, (role, words)
+
+
+async def test_a_seat_is_taken_back_only_by_whoever_may_refund_and_the_door_reads_nothing_of_stripe(signed_in, stripe):
+    event = await make_event(capacity=1)
+    order_id = await pay_with(stripe, REFUND_FAILS, event)
+    refund_id = await refund_and_run(order_id, note="a word among colleagues", seats_return=True)
+    await hold(event)
+    await fail(stripe, refund_id)
+    await refunds.sync(await intent_of(order_id))
+    reference = await db.fetchval("SELECT reference FROM refund")
+    for role, takes, reads in [("manager", True, True), ("readonly", False, True), ("door", False, False)]:
+        page = (await (await signed_in(role)).get(address(order_id))).text
+        assert "without a seat" in page, role
+        assert ("Take the seat back" in page) == takes, role
+        assert (reference in page, "a word among colleagues" in page) == (reads, reads), role
+        assert (await intent_of(order_id) in page) == reads, role
 
 
 async def test_an_order_that_is_not_there_is_not_found(signed_in):

@@ -241,6 +241,30 @@ async def test_days_are_those_of_the_event_and_both_ends_are_included(signed_in)
     assert "those of Pacific/Auckland" in page, "where most events are"
 
 
+async def test_whoever_chooses_an_event_is_told_whose_days_and_times_these_are_now(signed_in, script):
+    for _ in range(2):
+        await make_event(timezone="Europe/Vienna")
+    event = await make_event(timezone="America/New_York")
+    desk = await signed_in("manager")
+    assert "those of Europe/Vienna" in (await desk.get(LIST)).text
+    answer = await desk.get(f"{LIST}/list", params={"event": str(event.id)}, headers=script)
+    assert 'hx-target="#its-zone"' in answer.text
+    assert "those of America/New_York" in answer.text
+    own = await desk.get(f"/admin/events/{event.id}/orders/list", headers=script)
+    assert "#its-zone" not in own.text, "where only one zone is possible, none is named"
+
+
+async def test_every_event_of_a_large_house_can_be_chosen_and_a_larger_one_is_told(signed_in, monkeypatch):
+    for number in range(3):
+        await make_event(title=f"Evening {number}")
+    desk = await signed_in("manager")
+    page = (await desk.get(LIST)).text
+    assert page.count(">Evening ") == 3
+    assert "Others are not in this list" not in page
+    monkeypatch.setattr(order_desk, "MOST_EVENTS", 3)
+    assert "Others are not in this list" in (await desk.get(LIST)).text
+
+
 @pytest.mark.parametrize(
     ("first", "last", "field", "words"),
     [
