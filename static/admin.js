@@ -101,7 +101,7 @@
 
   on("input", ({ target }) => mark(its(target), "typed"));
   on("submit", ({ target }) => mark(its(target), ""));
-  on("htmx:error", ({ target }) => mark(its(target), "typed")); /* it never arrived */
+  for (const problem of ["htmx:error", "htmx:response:error"]) on(problem, ({ target }) => mark(its(target), "typed"));
   on("click", ({ target }) => { if (target.closest("[data-discard]")) mark(its(target), ""); });
 
   function askToLeave(forms, go) {

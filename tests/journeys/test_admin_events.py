@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from models import database
+from services.transaction import transaction
 from tests.conftest import until
 from tests.journeys.test_every_page import _axe
 from tests.makers import Made, hold, make_event, ticket_type
@@ -59,6 +60,31 @@ async def test_an_event_is_made_with_the_keyboard_alone(signed_in):
     await page.wait_for_url(DETAILS)
     await expect(page.get_by_role("heading", name="Keyboard Concert")).to_be_visible()
     await expect(page.get_by_label("Time zone")).to_have_value("Europe/Vienna")
+
+
+async def test_1_3_1_when_saving_fails_it_is_said_and_everything_is_there_to_try_again(signed_in, visitor):
+    visitor.expect("the server responded with a status of 503")
+    page = await signed_in("manager")
+    await page.goto("/admin/events/new")
+    await page.get_by_label("Title").fill("Concert after all")
+    await page.get_by_label("Starts").fill("2027-01-23T14:00")
+    await page.get_by_label("Description").fill("Typed over lunch.")
+    create = page.get_by_role("button", name="Create draft")
+
+    session = await page.context.cookies()
+    await page.context.clear_cookies()
+    await create.click()
+    await expect(page.locator("#toasts")).to_contain_text("You are signed out, so nothing was saved")
+    await page.context.add_cookies(session)
+    async with transaction():
+        await database.execute("LOCK TABLE event IN EXCLUSIVE MODE")
+        await create.click()
+        await expect(page.locator("#toasts")).to_contain_text("We can’t reach our own records right now")
+    await expect(page.locator("#new-event")).to_have_attribute("data-unsaved", "typed")
+    await expect(page.get_by_label("Description")).to_have_value("Typed over lunch.")
+    await create.click()
+    await page.wait_for_url(DETAILS)
+    assert await database.fetchval("SELECT count(*) FROM event WHERE title = 'Concert after all'") == 1
 
 
 async def test_an_event_is_made_and_edited_without_javascript(signed_in):
