@@ -8,7 +8,7 @@ Its handlers inherit that, and may ask for more with their own `opt`.
 """
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, cast
@@ -35,7 +35,7 @@ from web.request import PlainRequest
 from web.security import BACKGROUND, SAFE_METHODS
 from web.theme import OUR_PATH
 
-PERMISSION = "permission"
+PERMISSION, LEADS_ON = "permission", "leads on"
 HOME, LOGIN, CODE, ENROLMENT = "/admin", "/admin/login", "/admin/login/code", "/admin/account/second-factor"
 TOKEN_FIELD, TOKEN_HEADER = "csrf", "x-csrf-token"
 A_YEAR = 365 * 24 * 3600
@@ -56,9 +56,13 @@ REACHED = {Stage.CODE: FIRST_FACTOR, Stage.ENROL: ENROLLING, Stage.IN: ANY_ADMIN
 _second_factor_required = False
 
 
-def requires(what: "Permission | Door") -> dict[str, Any]:
-    """The `opt` of a controller or of one handler."""
-    return {PERMISSION: what}
+def requires(what: "Permission | Door", *, unless: "Callable[[Me], bool] | None" = None) -> dict[str, Any]:
+    """The `opt` of a controller or of one handler.
+
+    `unless`: of whom nothing is asked any more. The handler only leads them on, so no form token is looked at: what is
+    pressed twice, without JavaScript, carries the token of the session before.
+    """
+    return {PERMISSION: what, LEADS_ON: unless}
 
 
 def use(*, second_factor_required: bool) -> None:
@@ -141,7 +145,8 @@ async def admit(connection: ASGIConnection, handler: BaseRouteHandler) -> None:
             raise NotPermitted
     else:
         _refuse_halfway(who, asked)
-    if request.method not in SAFE_METHODS:
+    leads_on = handler.opt.get(LEADS_ON)
+    if request.method not in SAFE_METHODS and not (leads_on and leads_on(who)):
         await _check_token(request, who)
 
 

@@ -15,6 +15,7 @@ from web.rendering import redirect
 DONE = {
     "password": "Your password is changed. Other browsers are signed out.",
     "session": "That browser is signed out.",
+    "second-factor-on": "The second factor is on. If you haven’t seen your recovery codes, make new ones below.",
     "second-factor-off": "The second factor is off.",
 }
 

@@ -15,8 +15,11 @@ from web.admin import access, forms
 from web.admin.account import show_account
 from web.rendering import redirect
 
-CONFIRM = "confirm-password"
 TIMED_OUT = "This code was on the screen for too long. Scan the new one, then type what the app shows."
+
+
+def is_protected(who: access.Me) -> bool:
+    return who.session.has_second_factor
 
 
 class SecondFactorController(Controller):
@@ -26,13 +29,15 @@ class SecondFactorController(Controller):
     @get(opt=access.requires(access.ENROLLING), sync_to_thread=False)
     def show(self, request: Request, next: FromQuery[str] = "") -> Response[Any]:
         who = access.me(request)
-        if who.session.has_second_factor:
+        if is_protected(who):
             return redirect(request, "/admin/account")
         return _offer_page(request, second_factor.offer(who.admin_id, who.email), next)
 
-    @post(opt=access.requires(access.ENROLLING), status_code=200)
+    @post(opt=access.requires(access.ENROLLING, unless=is_protected), status_code=200)
     async def set_up(self, request: Request) -> Response[Any]:
         form, who = await request.form(), access.me(request)
+        if is_protected(who):
+            return redirect(request, "/admin/account?done=second-factor-on")
         wanted = forms.text(form, "next")
         sealed = form.get("offer")
         offered = second_factor.reopen(sealed if isinstance(sealed, str) else "", who.admin_id, who.email)
@@ -49,7 +54,7 @@ class SecondFactorController(Controller):
         try:
             token = await admins.give_up_second_factor(access.me(request).session, **await _confirmed(request))
         except (WrongSignIn, TooManyTries) as refusal:
-            return await show_account(request, problem=(CONFIRM, refusal))
+            return await show_account(request, problem=(forms.CONFIRM, refusal))
         return access.keep_session(redirect(request, "/admin/account?done=second-factor-off"), token)
 
     @post("/recovery-codes", status_code=200)
@@ -57,13 +62,13 @@ class SecondFactorController(Controller):
         try:
             codes = await admins.renew_recovery_codes(access.me(request).session, **await _confirmed(request))
         except (WrongSignIn, TooManyTries) as refusal:
-            return await show_account(request, problem=(CONFIRM, refusal))
+            return await show_account(request, problem=(forms.CONFIRM, refusal))
         return _codes_page(request, codes, "/admin/account")
 
 
 async def _confirmed(request: Request) -> dict[str, Any]:
     form = await request.form()
-    return {"password": forms.text(form, CONFIRM), "visitor": access.visitor(request)}
+    return {"password": forms.text(form, forms.CONFIRM), "visitor": access.visitor(request)}
 
 
 def _offer_page(request: Request, offered: Offer, wanted: str, problem: Refusal | str | None = None) -> Response[str]:

@@ -11,6 +11,7 @@ from web.buyer_form import LONG_NAME, MAX_NAME, NO_NAME, ODD_NAME, read_buyer
 from web.buyer_form import NO_EMAIL as NO_BUYER_EMAIL
 from web.words import plural
 
+CONFIRM = "confirm-password"
 LONGEST = 500  # of anything typed here; a password ends at 128
 
 WRONG_SIGN_IN = "Check your email and password, and try again."
@@ -23,7 +24,7 @@ NAME_PROBLEMS = {
     ODD_NAME: "Use letters and spaces only. Something in this name can’t be shown.",
     LONG_NAME: f"Shorten the name to {MAX_NAME} characters.",
 }
-ALREADY = "This person has been invited before. You find them in the list below."
+ALREADY = "This person has been invited before. You find them in the list below; “More” there makes a new link."
 
 
 def text(form: Mapping[str, Any], name: str) -> str:
@@ -31,9 +32,9 @@ def text(form: Mapping[str, Any], name: str) -> str:
     return value[:LONGEST] if isinstance(value, str) else ""
 
 
-def role(form: Mapping[str, Any]) -> Role | None:
+def role(form: Mapping[str, Any], field: str = "role") -> Role | None:
     try:
-        return Role(text(form, "role"))
+        return Role(text(form, field))
     except ValueError:
         return None
 

@@ -14,6 +14,10 @@ from web.admin import access, forms, roles
 from web.rendering import redirect
 
 
+def is_in(who: access.Me) -> bool:
+    return who.stage is not Stage.CODE
+
+
 class SignInController(Controller):
     opt = access.requires(access.PUBLIC)
 
@@ -37,15 +41,15 @@ class SignInController(Controller):
 
     @get("/login/code", opt=access.requires(access.FIRST_FACTOR), sync_to_thread=False)
     def ask_code(self, request: Request, next: FromQuery[str] = "") -> Response[Any]:
-        if access.me(request).stage is not Stage.CODE:
+        if is_in(access.me(request)):
             return redirect(request, access.safe_next(next))
         return _code_page(request, next)
 
-    @post("/login/code", opt=access.requires(access.FIRST_FACTOR), status_code=200)
+    @post("/login/code", opt=access.requires(access.FIRST_FACTOR, unless=is_in), status_code=200)
     async def take_code(self, request: Request) -> Response[Any]:
         form, who = await request.form(), access.me(request)
         wanted = forms.text(form, "next")
-        if who.stage is not Stage.CODE:
+        if is_in(who):
             return redirect(request, access.safe_next(wanted))
         try:
             admitted = await sign_in.with_code(who.session, forms.text(form, "code"), access.visitor(request))
