@@ -98,6 +98,15 @@ class PasswordUnfit(Refusal):
     """A new password that would be guessed. Its text says why, and what would do."""
 
 
+class PasswordNeeded(Refusal):
+    """This would make an owner, or open the way to an owner's account: whoever does it shows their password again."""
+
+
+class OwnAccount(Refusal):
+    """What an owner does for others: one's own password and second factor are changed on one's own account page, which
+    asks for the password."""
+
+
 class AdminNotFound(Refusal):
     """No admin by that id."""
 

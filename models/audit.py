@@ -96,6 +96,12 @@ async def last_deed(event_id: UUIDType) -> int:
     return await database.fetchval("SELECT coalesce(max(id), 0) FROM audit_entry WHERE event_id = $1", event_id)
 
 
+async def last_time(action: str, kind: str, subject_id: UUIDType) -> Any | None:
+    """The newest entry of a deed that was done to a thing."""
+    found = "SELECT * FROM audit_entry WHERE subject_kind = $1 AND subject_id = $2 AND action = $3"
+    return await database.fetchrow(f"{found} ORDER BY id DESC LIMIT 1", kind, str(subject_id), action)
+
+
 async def entries(wanted: Wanted, *, before: int | None, limit: int) -> Sequence[Any]:
     """Newest first. `before`: an entry's id; only older ones."""
     conditions, values = _conditions(wanted, before)

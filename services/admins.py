@@ -1,6 +1,8 @@
 """The people behind the desk: invited by a one-time link, given a role, disabled, never deleted.
 
 Whatever changes what somebody may do ends their sessions: the next request is made with the new rights or not at all.
+Whoever makes an owner, or opens the way to an owner's account, shows their own password again: otherwise an open screen
+would be enough to take the house over.
 """
 
 import secrets
@@ -8,14 +10,25 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from domain.access import ENTRANCE_LIVES, INVITATION_LIVES, AdminNotFound, AlreadyAdmin, LastOwner, Role, WrongCode
+from domain.access import (
+    ENTRANCE_LIVES,
+    INVITATION_LIVES,
+    AdminNotFound,
+    AlreadyAdmin,
+    LastOwner,
+    OwnAccount,
+    PasswordNeeded,
+    Role,
+    WrongCode,
+)
+from domain.errors import Overtaken
 from models import database
-from models.admin import Admin
+from models.ids import new_id
 from services import admin_sessions, audit, passwords, second_factor, sign_in, throttle
 from services.admin_sessions import Session
 from services.audit import Actor
 from services.second_factor import Offer
-from services.sign_in import Admitted, Visitor
+from services.sign_in import Admitted, Proof, Visitor
 from services.transaction import transaction
 
 EVERYBODY = """
@@ -23,6 +36,11 @@ EVERYBODY = """
            a.totp_secret IS NOT NULL AS has_second_factor,
            (SELECT max(s.last_seen_at) FROM admin_session AS s WHERE s.admin_id = a.id) AS last_seen_at
     FROM admin AS a ORDER BY a.disabled_at IS NOT NULL, lower(a.name), lower(a.email)
+"""
+# Two who invite the same person at once: one is first.
+NEW = """
+    INSERT INTO admin (id, email, name, role) VALUES ($1, $2, $3, $4)
+    ON CONFLICT (lower(email)) DO NOTHING RETURNING id
 """
 LOCK = "SELECT id, email, name, role, disabled_at, password_hash FROM admin WHERE id = $1 FOR NO KEY UPDATE"
 # All of them, in one order: two owners who demote each other at once do not leave the house without one.
@@ -35,21 +53,25 @@ NEW_LINK = """
 SPEND_LINKS = "UPDATE admin_link SET used_at = clock_timestamp() WHERE admin_id = $1 AND used_at IS NULL"
 
 
-async def invite(actor: Actor, *, email: str, role: Role) -> str:
-    """A new admin; returns the token of a one-time link with which they choose name and password."""
+async def invite(actor: Actor, *, email: str, role: Role, proof: Proof | None = None) -> str:
+    """A new admin; returns the token of a one-time link with which they choose name and password. Raises AlreadyAdmin;
+    for an owner PasswordNeeded, WrongSignIn, TooManyTries."""
+    proven = await _is_proven(actor, proof)
     async with transaction():
-        if await _by_email(email):
+        admin_id = await _new(actor, email=email, name="", role=role)
+        if admin_id is None:
             raise AlreadyAdmin
-        admin = Admin(email=email, role=role.value)
-        await admin.save()
-        await audit.write(actor, "invited", "admin", admin.id, after={"email": email, "role": role.value})
-        return await _new_link(admin.id, "invitation", INVITATION_LIVES)
+        _insist(proven, role)
+        return await _new_link(admin_id, "invitation", INVITATION_LIVES)
 
 
-async def invite_again(actor: Actor, admin_id: UUID) -> str:
-    """A fresh link, for a lost one or a forgotten password. The second factor stays as it is."""
+async def invite_again(actor: Actor, admin_id: UUID, *, proof: Proof | None = None) -> str:
+    """A fresh link, for a lost one or a forgotten password. The second factor stays as it is. Raises AdminNotFound,
+    OwnAccount; for an owner PasswordNeeded, WrongSignIn, TooManyTries."""
+    _refuse_own(actor, admin_id)
+    proven = await _is_proven(actor, proof)
     async with transaction():
-        await _lock(admin_id)
+        _insist(proven, (await _lock(admin_id))["role"])
         await audit.write(actor, "sent a new link", "admin", admin_id)
         return await _new_link(admin_id, "invitation", INVITATION_LIVES)
 
@@ -67,12 +89,7 @@ async def by_hand(*, email: str, role: Role) -> str:
 async def entrance(*, email: str, name: str, role: Role) -> str:
     """A link that signs in with one click, for the demo on a developer's machine."""
     async with transaction():
-        admin_id = await _by_email(email)
-        if admin_id is None:
-            admin = Admin(email=email, name=name, role=role.value)
-            await admin.save()
-            admin_id = admin.id
-            await audit.write(audit.SYSTEM, "invited", "admin", admin_id, after={"email": email, "role": role.value})
+        admin_id = await _new(audit.SYSTEM, email=email, name=name, role=role) or await find_by_email(email)
         return await _new_link(admin_id, "entrance", ENTRANCE_LIVES)
 
 
@@ -152,13 +169,20 @@ async def end_session(session: Session, other: str) -> None:
             await _write(session, "signed out a browser", {"browser": theirs[other]})
 
 
-async def change_role(actor: Actor, admin_id: UUID, role: Role) -> None:
-    """Raises AdminNotFound, LastOwner."""
+async def change_role(
+    actor: Actor, admin_id: UUID, role: Role, *, was: Role | None = None, proof: Proof | None = None
+) -> None:
+    """`was`: what the page said. Raises AdminNotFound, Overtaken, LastOwner; for an owner PasswordNeeded, WrongSignIn,
+    TooManyTries."""
+    proven = await _is_proven(actor, proof)
     async with transaction():
         owners = await _lock_owners()
         admin = await _lock(admin_id)
         if admin["role"] == role:
             return
+        if was is not None and admin["role"] != was:
+            raise Overtaken(Role(admin["role"]))
+        _insist(proven, role)
         _refuse_last_owner(owners, admin_id, stays=role == Role.OWNER)
         await database.execute("UPDATE admin SET role = $2 WHERE id = $1", admin_id, role.value)
         await admin_sessions.end_all(admin_id)
@@ -179,17 +203,25 @@ async def disable(actor: Actor, admin_id: UUID) -> None:
         await audit.write(actor, "disabled", "admin", admin_id, {"disabled": False}, {"disabled": True})
 
 
-async def enable(actor: Actor, admin_id: UUID) -> None:
+async def enable(actor: Actor, admin_id: UUID, *, proof: Proof | None = None) -> None:
+    """Raises AdminNotFound; for an owner PasswordNeeded, WrongSignIn, TooManyTries."""
+    proven = await _is_proven(actor, proof)
     async with transaction():
-        won = "UPDATE admin SET disabled_at = NULL WHERE id = $1 AND disabled_at IS NOT NULL RETURNING id"
-        if await database.fetchval(won, admin_id) is not None:
-            await audit.write(actor, "enabled", "admin", admin_id, {"disabled": True}, {"disabled": False})
+        admin = await _lock(admin_id)
+        if admin["disabled_at"] is None:
+            return
+        _insist(proven, admin["role"])
+        await database.execute("UPDATE admin SET disabled_at = NULL WHERE id = $1", admin_id)
+        await audit.write(actor, "enabled", "admin", admin_id, {"disabled": True}, {"disabled": False})
 
 
-async def remove_second_factor(actor: Actor, admin_id: UUID) -> None:
-    """For somebody who lost phone and paper. Ends their sessions. Raises AdminNotFound."""
+async def remove_second_factor(actor: Actor, admin_id: UUID, *, proof: Proof | None = None) -> None:
+    """For somebody who lost phone and paper. Ends their sessions. Raises AdminNotFound, OwnAccount; for an owner
+    PasswordNeeded, WrongSignIn, TooManyTries."""
+    _refuse_own(actor, admin_id)
+    proven = await _is_proven(actor, proof)
     async with transaction():
-        await _lock(admin_id)
+        _insist(proven, (await _lock(admin_id))["role"])
         if await second_factor.remove(admin_id):
             await admin_sessions.end_all(admin_id)
             await audit.write(actor, "removed the second factor", "admin", admin_id)
@@ -211,6 +243,14 @@ async def _by_email(email: str) -> UUID | None:
     return await database.fetchval("SELECT id FROM admin WHERE lower(email) = lower($1)", email)
 
 
+async def _new(actor: Actor, *, email: str, name: str, role: Role) -> UUID | None:
+    """None when there is somebody with this address."""
+    admin_id = await database.fetchval(NEW, new_id(), email, name, role.value)
+    if admin_id is not None:
+        await audit.write(actor, "invited", "admin", admin_id, after={"email": email, "role": role.value})
+    return admin_id
+
+
 async def _lock(admin_id: UUID) -> Any:
     admin = await database.fetchrow(LOCK, admin_id)
     if admin is None:
@@ -220,6 +260,24 @@ async def _lock(admin_id: UUID) -> Any:
 
 async def _lock_owners() -> set[UUID]:
     return {row["id"] for row in await database.fetch(LOCK_OWNERS)}
+
+
+async def _is_proven(actor: Actor, proof: Proof | None) -> bool:
+    """Whether they showed their password again; the command line has nobody to ask."""
+    if proof is None:
+        return actor.id is None
+    await sign_in.check_password(proof.session, proof.password, proof.visitor)
+    return True
+
+
+def _insist(proven: bool, role: str) -> None:
+    if role == Role.OWNER and not proven:
+        raise PasswordNeeded
+
+
+def _refuse_own(actor: Actor, admin_id: UUID) -> None:
+    if actor.id == admin_id:
+        raise OwnAccount
 
 
 def _refuse_last_owner(owners: set[UUID], admin_id: UUID, *, stays: bool) -> None:

@@ -44,6 +44,15 @@ class Admitted:
     mark: str
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The password, typed once more by whoever is at the screen."""
+
+    session: Session
+    password: str
+    visitor: Visitor
+
+
 async def with_password(*, email: str, password: str, visitor: Visitor) -> Admitted:
     """Raises WrongSignIn or TooManyTries."""
     admin = await database.fetchrow(BY_EMAIL, email.strip())

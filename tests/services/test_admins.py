@@ -10,16 +10,20 @@ from domain.access import (
     AlreadyAdmin,
     LastOwner,
     LinkSpent,
+    OwnAccount,
+    PasswordNeeded,
     PasswordUnfit,
     Role,
     TooManyTries,
     WrongCode,
     WrongSignIn,
 )
+from domain.errors import Overtaken
 from models import database as db
 from models.admin import Admin
 from services import admin_sessions, admins, audit, passwords, second_factor, sign_in, throttle
-from services.sign_in import Admitted, Visitor
+from services.sign_in import Admitted, Proof, Visitor
+from tests import mutants
 from tests.admins import PASSWORD, make_admin, open_session, protect
 from tests.makers import let_time_pass
 
@@ -123,6 +127,25 @@ async def test_nobody_is_invited_twice(database):
         await admins.invite(audit.SYSTEM, email="ana@EXAMPLE.org", role=Role.DOOR)
     with pytest.raises(asyncpg.UniqueViolationError):
         await make_admin(email=admin.email.upper())
+
+
+async def invite_at_once(times: int) -> list[str]:
+    """The same person; what comes of it each time."""
+    answers = await asyncio.gather(
+        *(admins.invite(audit.SYSTEM, email="ana@example.org", role=Role.DOOR) for _ in range(times)),
+        return_exceptions=True,
+    )
+    return sorted(type(answer).__name__ for answer in answers)
+
+
+async def test_of_two_who_invite_the_same_person_at_once_one_hears_of_the_other(database):
+    assert await invite_at_once(2) == ["AlreadyAdmin", "str"]
+    assert len(await written("invited")) == 1
+
+
+async def test_an_invitation_that_looks_and_leaps_breaks_when_two_press_at_once(database):
+    with mutants.sql("ON CONFLICT (lower(email)) DO NOTHING", ""):
+        assert await invite_at_once(2) == ["UniqueViolationError", "str"]
 
 
 # ---------------------------------------------------------------- passwords
@@ -525,6 +548,112 @@ async def test_another_role_ends_the_sessions_and_is_written_down(database):
         {"role": "manager"},
         {"role": "door"},
     )
+
+
+async def two_choices_at_once() -> list[str]:
+    """Two owners read “manager”, and choose differently."""
+    manager = await make_admin("manager")
+    answers = await asyncio.gather(
+        admins.change_role(audit.SYSTEM, manager.id, Role.DOOR, was=Role.MANAGER),
+        admins.change_role(audit.SYSTEM, manager.id, Role.READONLY, was=Role.MANAGER),
+        return_exceptions=True,
+    )
+    return sorted(type(answer).__name__ for answer in answers)
+
+
+async def test_two_owners_do_not_overwrite_each_others_role_unread(database):
+    assert await two_choices_at_once() == ["NoneType", "Overtaken"]
+    assert len(await written("changed the role")) == 1
+
+
+async def test_without_the_lock_a_role_is_overwritten_unread(database):
+    with mutants.sql("FOR NO KEY UPDATE", ""):
+        assert await two_choices_at_once() == ["NoneType", "NoneType"]
+
+
+async def test_whoever_was_overtaken_hears_what_the_role_is_now_and_the_same_choice_is_no_quarrel(database):
+    manager = await make_admin("manager")
+    await admins.change_role(audit.SYSTEM, manager.id, Role.DOOR, was=Role.MANAGER)
+    with pytest.raises(Overtaken) as refusal:
+        await admins.change_role(audit.SYSTEM, manager.id, Role.READONLY, was=Role.MANAGER)
+    assert refusal.value.theirs is Role.DOOR
+    await admins.change_role(audit.SYSTEM, manager.id, Role.DOOR, was=Role.MANAGER)
+    assert len(await written("changed the role")) == 1
+
+
+# ---------------------------------------------------------------- what an open screen is not enough for
+
+
+async def opening(owner, other, gone, manager) -> dict:
+    """Every deed that makes an owner, or opens the way to an owner's account; each may be given a proof."""
+    me = audit.Actor(owner.id, "Mira")
+    return {
+        "invite an owner": lambda **proof: admins.invite(me, email="eve@example.org", role=Role.OWNER, **proof),
+        "make an owner": lambda **proof: admins.change_role(me, manager.id, Role.OWNER, **proof),
+        "a link for an owner": lambda **proof: admins.invite_again(me, other.id, **proof),
+        "an owner's second factor": lambda **proof: admins.remove_second_factor(me, other.id, **proof),
+        "let an owner in again": lambda **proof: admins.enable(me, gone.id, **proof),
+    }
+
+
+async def stands() -> list:
+    """All that these deeds could change, and what is written down of them."""
+    links = await db.fetchval("SELECT count(*) FROM admin_link")
+    deeds = await db.fetchval("SELECT count(*) FROM audit_entry WHERE action <> 'signed in'")
+    people = await db.fetch("SELECT email, role, disabled_at IS NULL, totp_secret IS NULL FROM admin ORDER BY email")
+    return [links, deeds, *(tuple(row) for row in people)]
+
+
+async def test_whoever_makes_an_owner_or_opens_the_way_to_one_shows_their_password_again(database):
+    owner, other, gone = await make_admin(), await make_admin(protected=True), await make_admin()
+    manager = await make_admin("manager")
+    await admins.disable(audit.SYSTEM, gone.id)
+    session = await session_of(await open_session(owner))
+    before = await stands()
+    deeds = await opening(owner, other, gone, manager)
+    for name, deed in deeds.items():
+        with pytest.raises(PasswordNeeded):
+            await deed()
+        with pytest.raises(WrongSignIn):
+            await deed(proof=Proof(session, "a guess at it", HERE))
+        assert await stands() == before, name
+    for name, deed in deeds.items():
+        now = await stands()
+        await deed(proof=Proof(session, PASSWORD, HERE))
+        assert await stands() != now, name
+
+
+async def test_guesses_at_it_make_a_pause(database):
+    owner, other = await make_admin(), await make_admin()
+    session = await session_of(await open_session(owner))
+    for _ in range(throttle.PER_EMAIL):
+        with pytest.raises(WrongSignIn):
+            await admins.invite_again(audit.Actor(owner.id, "Mira"), other.id, proof=Proof(session, "a guess", HERE))
+    with pytest.raises(TooManyTries):
+        await admins.invite_again(audit.Actor(owner.id, "Mira"), other.id, proof=Proof(session, PASSWORD, HERE))
+    assert [entry["subject_id"] for entry in await written("failed to sign in")] == [str(owner.id)]
+
+
+async def test_who_is_no_owner_is_helped_without_a_word(database):
+    owner, manager = await make_admin(), await make_admin("manager", protected=True)
+    me = audit.Actor(owner.id, "Mira")
+    assert await admins.invite_again(me, manager.id)
+    await admins.remove_second_factor(me, manager.id)
+    await admins.disable(me, manager.id)
+    await admins.enable(me, manager.id)
+    await admins.change_role(me, manager.id, Role.DOOR)
+    assert await admins.invite(me, email="ana@example.org", role=Role.MANAGER)
+
+
+async def test_nobody_goes_around_their_own_account_page(database):
+    owner = await make_admin(protected=True)
+    me, proof = audit.Actor(owner.id, "Mira"), Proof(await session_of(await open_session(owner)), PASSWORD, HERE)
+    for deed in (admins.invite_again, admins.remove_second_factor):
+        with pytest.raises(OwnAccount):
+            await deed(me, owner.id)
+        with pytest.raises(OwnAccount):
+            await deed(me, owner.id, proof=proof)
+    assert await second_factor.codes_left(owner.id) == 10
 
 
 async def test_a_disabled_person_is_out_at_once_and_stays_out(database):

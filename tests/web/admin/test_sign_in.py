@@ -137,6 +137,40 @@ async def test_a_recovery_code_goes_into_the_same_field(browser):
     assert "9 recovery codes left" in (await browser.get("/admin/account")).text
 
 
+async def test_a_code_that_is_sent_twice_leads_on_whichever_token_the_second_carries(browser):
+    """Without JavaScript, by a double click: the session has its new id, the page on the screen its old token."""
+    admin = await make_admin(protected=True)
+    await sign_in(browser, admin)
+    page = await browser.get("/admin/login/code?next=/admin/admins")
+    form = {"code": await admin.code(), "csrf": token_on(page.text), "next": "/admin/admins"}
+    for _ in range(2):
+        answer = await browser.post("/admin/login/code", data=form, headers=SAFE)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/admin/admins")
+    assert (await browser.get("/admin/admins")).status_code == 200
+
+
+async def test_a_code_that_is_sent_twice_with_the_cookie_from_before_leads_on_too(browser):
+    admin = await make_admin(protected=True)
+    await sign_in(browser, admin)
+    address = f"{SHOP}/admin/login/code?next=/admin/admins"
+    form = {"code": await admin.code(), "csrf": token_on((await browser.get(address)).text), "next": "/admin/admins"}
+    before = browser.cookies["desk"]
+    await browser.post("/admin/login/code", data=form, headers=SAFE)
+    late = {**SAFE, "Cookie": f"desk={before}", "Referer": address}
+    answer = await browser.post("/admin/login/code", data=form, headers=late)
+    while answer.status_code == 303 and answer.headers["location"] != "/admin/admins":
+        answer = await browser.get(answer.headers["location"])
+    assert (answer.status_code, answer.headers["location"]) == (303, "/admin/admins")
+
+
+async def test_halfway_in_a_code_without_the_token_of_this_page_is_not_looked_at(browser):
+    admin = await make_admin(protected=True)
+    await sign_in(browser, admin)
+    answer = await browser.post("/admin/login/code", data={"code": await admin.code(), "csrf": "x"}, headers=SAFE)
+    assert answer.status_code == 403
+    assert (await browser.get("/admin/account")).headers["location"].startswith("/admin/login/code")
+
+
 async def test_halfway_in_one_cannot_set_up_another_second_factor(app, database, stripe):
     admin = await make_admin(protected=True)
     async with Desk(app, SHOP, admin, await open_session(admin, halfway=True)) as desk:
@@ -217,7 +251,8 @@ async def test_every_refusal_of_the_desk_has_its_place():
     from web import errors
     from web.admin import forms
 
-    in_place = {"AlreadyAdmin", "LastOwner", "LinkSpent", "PasswordUnfit", "TooManyTries", "WrongCode", "WrongSignIn"}
+    in_place = {"AlreadyAdmin", "LastOwner", "LinkSpent", "OwnAccount", "PasswordNeeded", "PasswordUnfit"}
+    in_place |= {"TooManyTries", "WrongCode", "WrongSignIn"}
     kinds = {
         name
         for name, kind in vars(rules).items()
