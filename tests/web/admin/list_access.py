@@ -27,8 +27,8 @@ COLUMNS = [NOBODY, HALFWAY, "door", "readonly", "manager", "owner"]
 HEAD = """# Who gets through which door
 
 Made by `python -m tests.web.admin.list_access` from the routes that there are, and compared with them by
-tests/web/admin/test_access.py, which walks every door with everybody: also with a buyer who holds all their links, a
-made-up session, one that has ended, and the form token of another admin.
+tests/web/admin/test_access.py, which walks every door with everybody, to what is not there and to what is: also with a
+buyer who holds all their links, a made-up session, one that has ended, and the form token of another admin.
 
 ✓: in. –: refused with 403. “sign in”: led to the page that lets them in. *Halfway*: the password was right, the second
 factor is still to be shown. A buyer is nobody at the desk. What a role may do is said in domain/access.py.

@@ -2,20 +2,43 @@
 
 import re
 
+import httpx
 import pytest
 from litestar import Litestar, get
 from litestar.exceptions import ImproperlyConfiguredException
 
 from domain.access import Permission, Role
+from models import audit
 from services import admin_sessions, links
 from tests.admins import Desk, make_admin, open_session
 from tests.makers import hold, let_time_pass, make_event
 from tests.web.admin import list_access
-from tests.web.admin.doors import HALFWAY, NOBODY, SIGN_IN, UNPROTECTED, Lasting, desk_routes, expected, met
+from tests.web.admin.doors import (
+    HALFWAY,
+    IN,
+    NOBODY,
+    SIGN_IN,
+    UNPROTECTED,
+    Lasting,
+    Things,
+    desk_routes,
+    expected,
+    met,
+)
 from tests.web.conftest import SHOP
-from web import own_hold
+from web import live, own_hold
 from web.admin import access
 from web.admin.access import PUBLIC, safe_next
+
+# Where a page that somebody may open leads on, instead of being shown: they are in already.
+LEADS = {"/admin/login": "/admin", "/admin/login/code": "/admin"}
+HOME = {"owner": "/admin/home", "manager": "/admin/home", "readonly": "/admin/home", "door": "/admin/events"}
+
+
+@pytest.fixture
+def brief_streams(hub, monkeypatch) -> None:
+    """A stream is opened, says that it is there, and ends: its answer is whole at once."""
+    monkeypatch.setattr(live, "LIFETIME_SECONDS", (0.0, 0.0))
 
 
 async def walk(request, app, who: str) -> None:
@@ -64,8 +87,45 @@ async def test_a_session_that_ended_is_nobodys(signed_in, app):
 
 
 @pytest.mark.parametrize("role", Role)
-async def test_a_role_opens_exactly_its_doors(signed_in, app, role):
+async def test_a_role_opens_exactly_its_doors(signed_in, app, role, brief_streams):
     await walk(Lasting(lambda: signed_in(role.value)).request, app, role.value)
+
+
+@pytest.mark.parametrize("role", Role)
+async def test_behind_its_doors_a_role_finds_what_is_there_and_nothing_behind_the_others(
+    signed_in, app, stripe, role, brief_streams
+):
+    """With an event, an order, a refund that there are: every page that a role may open is shown."""
+    things, desk = await Things.made(stripe), Lasting(lambda: signed_in(role.value))
+    leads = {**LEADS, "/admin": HOME[role]}
+    for route in desk_routes(app):
+        if route.changes:
+            continue
+        answer = await desk.request(route.method, things.address(route))
+        if expected(route.asked, role) != IN:
+            assert answer.status_code == 403, route
+            assert "Winter Light" not in answer.text, route
+        elif route.path in leads:
+            assert (answer.status_code, answer.headers["location"]) == (303, leads[route.path]), route
+        else:
+            assert answer.status_code == 200, route
+
+
+@pytest.mark.parametrize("who", [NOBODY, HALFWAY])
+async def test_before_the_door_what_is_there_looks_like_what_is_not(app, browser, stripe, who):
+    things = await Things.made(stripe)
+    if who == HALFWAY:
+        browser.cookies.set("desk", await open_session(await make_admin(protected=True), halfway=True))
+    for route in desk_routes(app):
+        if not route.changes and expected(route.asked, who) == SIGN_IN:
+            answers = [await browser.get(address) for address in (things.address(route), route.address)]
+            assert [met(answer) for answer in answers] == [SIGN_IN, SIGN_IN], route
+            assert answers[0].text == answers[1].text, route
+
+
+def test_a_crash_is_no_way_in():
+    with pytest.raises(AssertionError):
+        met(httpx.Response(500, request=httpx.Request("GET", SHOP)))
 
 
 async def test_halfway_in_opens_the_code_page_and_nothing_behind_it(app, database, stripe):
@@ -96,6 +156,14 @@ async def test_where_a_second_factor_is_wanted_nothing_opens_before_there_is_one
 # ---------------------------------------------------------------- forms
 
 
+# To whoever is in, and has a second factor, these do nothing but lead on: a form that is pressed twice comes back with
+# the token of the session before.
+ONLY_LEAD_ON = {
+    "/admin/login/code": "/admin",
+    "/admin/account/second-factor": "/admin/account?done=second-factor-on",
+}
+
+
 async def test_every_change_needs_the_token_of_this_session(signed_in, app):
     other = admin_sessions.form_token(await open_session(await make_admin()))
     desk = await signed_in("owner", protected=True)
@@ -106,16 +174,21 @@ async def test_every_change_needs_the_token_of_this_session(signed_in, app):
         for token in (None, "", "made-up", "ü", other, mine[:-1]):
             sent = {"X-CSRF-Token": token.encode()} if token is not None else {}
             answer = await desk.request(route.method, route.address, headers=sent)
+            if route.path in ONLY_LEAD_ON:
+                assert answer.headers["location"] == ONLY_LEAD_ON[route.path], (route, token)
+                continue
             assert answer.status_code == 403, (route, token)
             assert "older than your sign-in" in (answer.text or "older than your sign-in"), (route, token)
     assert (await desk.get("/admin/account")).status_code == 200, "and nothing happened"
+    assert await audit.entries(audit.Wanted(), before=None, limit=1) == []
 
 
 async def test_a_form_with_a_file_needs_the_token_too(signed_in, app):
     """And one that says it is something else than it is."""
     desk = await signed_in("owner")
     token = desk.headers.pop("X-CSRF-Token")
-    changing = [route for route in desk_routes(app) if route.changes and route.asked is not PUBLIC]
+    leads_on = ("/admin/login/code",)  # nobody who is in is asked for anything there
+    changing = [r for r in desk_routes(app) if r.changes and r.asked is not PUBLIC and r.path not in leads_on]
     for route in changing:
         for sent in (
             {"files": {"csrf": ("x", token.encode()), "picture": ("x.png", b"x")}},  # the token as a file
