@@ -27,6 +27,7 @@ class Intent:
     currency: str
     payment_id: UUID | None = None
     problem: str | None = None  # the last decline, as a code
+    was_agreed: bool = False  # the bank has set the money aside at some time, also when it has been let go since
     client_secret: str = field(default="", repr=False)
 
 

@@ -49,6 +49,9 @@ LINES = """
 
 PIN_HOLDS = "UPDATE reservation SET expires_at = $2 WHERE checkout_id = $1 AND status = 'ACTIVE'"
 
+# The bank has agreed: from then on this is when the hold ends, or has ended.
+HOLD_ENDED_AT = "UPDATE payment SET hold_ended_at = $2 WHERE id = $1"
+
 WRITE_ORDER = """
     INSERT INTO orders (id, number, event_id, checkout_id, payment_id, total_quantity, total_amount, currency,
                         payment_provider, payment_reference, buyer_name, buyer_email)
@@ -153,6 +156,7 @@ async def _capture(reference: str) -> Intent:
         return await current().capture(reference)
     except AuthorisationGone as gone:
         found = await database.fetchrow(FIND, reference, None)
+        assert found is not None
         async with transaction():
             case = await _open_case(found["event_id"], found["id"])
             if case and case.payment["status"] == PaymentStatus.CAPTURING:
@@ -178,7 +182,7 @@ async def _advance(intent: Intent) -> tuple[Step, UUID | None, UUID | None]:
 async def _move(case: Case, intent: Intent) -> tuple[Step, UUID | None, UUID | None]:
     status, event_id = PaymentStatus(case.payment["status"]), case.payment["event_id"]
     if intent.status == IntentStatus.CANCELLED:
-        return Step.NONE, None, event_id if await _void(case, status) else None
+        return Step.NONE, None, event_id if await _void(case, status, was_agreed=intent.was_agreed) else None
     if intent.status == IntentStatus.AWAITING_BUYER:
         if status not in (PaymentStatus.CAPTURING, PaymentStatus.VOIDING) or not _is_no_old_answer(case):
             await _remember_problem(case, intent)
@@ -249,7 +253,7 @@ async def _pin(case: Case, *, again: bool) -> None:
     else:
         await database.execute(PIN_HOLDS, payment["checkout_id"], now + PIN)
     ended_at = now if again else payment["hold_expires_at"]
-    await database.execute("UPDATE payment SET hold_ended_at = $2 WHERE id = $1", payment["id"], ended_at)
+    await database.execute(HOLD_ENDED_AT, payment["id"], ended_at)
     await _set_status(payment["id"], PaymentStatus.CAPTURING)
 
 
@@ -265,7 +269,7 @@ async def _finalise(case: Case) -> UUID:
     return order_id
 
 
-async def _void(case: Case, status: PaymentStatus) -> bool:
+async def _void(case: Case, status: PaymentStatus, *, was_agreed: bool) -> bool:
     """The intent is dead: nobody was charged. A pinned hold gets its old end back.
 
     Whoever has seen the bank agree is told by mail, once the hold cannot be paid for any more.
@@ -274,10 +278,21 @@ async def _void(case: Case, status: PaymentStatus) -> bool:
         return False
     if status == PaymentStatus.CAPTURING:
         await _unpin(case)
-    if status in (PaymentStatus.CAPTURING, PaymentStatus.VOIDING):
+    if status == PaymentStatus.OPEN and was_agreed:
+        await _write_down_agreement(case)
+    if was_agreed or status in (PaymentStatus.CAPTURING, PaymentStatus.VOIDING):
         await outbox.write("not_charged_mail", case.payment["id"], not_before=case.payment["hold_ended_at"])
     await _set_status(case.payment["id"], PaymentStatus.VOIDED)
     return True
+
+
+async def _write_down_agreement(case: Case) -> None:
+    """The bank had agreed just before the intent was cancelled: by us at the end of the hold, or by hand within it."""
+    if not _hold_lives(case):
+        await _note(case, OurProblem.LATE)
+        return
+    await database.execute(HOLD_ENDED_AT, case.payment["id"], case.payment["hold_expires_at"])
+    case.payment = await database.fetchrow(LOCK_PAYMENT, case.payment["id"])
 
 
 async def _give_up(case: Case, problem: str | None) -> None:

@@ -135,7 +135,7 @@ class StripeGateway:
         return await asyncio.shield(asking)
 
     async def _retrieve(self, reference: str) -> Intent:
-        return _intent(await _answer(self._intents.retrieve_async(reference)))
+        return _intent(await _answer(self._intents.retrieve_async(reference, {"expand": ["latest_charge"]})))
 
     def _answered(self, question: tuple[str, bool], asking: asyncio.Task[Intent]) -> None:
         del self._asking[question]
@@ -151,7 +151,7 @@ class StripeGateway:
             raise
 
     async def cancel(self, reference: str) -> Intent:
-        return await self._change(reference, self._intents.cancel_async(reference))
+        return await self._change(reference, self._intents.cancel_async(reference, {"expand": ["latest_charge"]}))
 
     async def refund(
         self, *, refund_id: UUID, attempt: int, reference: str, amount: int, currency: str, reason: RefundReason
@@ -259,8 +259,14 @@ def _intent(found: stripe.PaymentIntent) -> Intent:
         payment_id=_uuid(metadata.get("payment_id")),
         # Fields that Stripe did not send are not there at all: a failed 3-D Secure has no decline_code.
         problem=(getattr(problem, "decline_code", None) or getattr(problem, "code", None)) if problem else None,
+        was_agreed=_was_agreed(found.latest_charge),
         client_secret=found.client_secret or "",
     )
+
+
+def _was_agreed(charge: str | stripe.Charge | None) -> bool:
+    """An authorisation is a charge that succeeded, and stays one when it is let go: those who ask for it see that."""
+    return isinstance(charge, stripe.Charge) and charge.status == "succeeded"
 
 
 def _wire_amount(amount: int, currency: str) -> int:

@@ -8,15 +8,18 @@ from unittest.mock import patch
 from uuid import UUID
 
 from domain.errors import InsufficientInventory
+from domain.payments import OurProblem
 from domain.refunds import Everything, RefundReason, RefundWish, TheseTickets
 from models import database as db
 from models import invariants
-from services import audit, checkout, comparison, notices, outbox, pace, reconciliation, refunds, settlement
-from services.gateway import Notice
+from models.checkout import visit
+from services import audit, checkout, comparison, gateway, notices, outbox, pace, reconciliation, refunds, settlement
+from services.gateway import Intent, Notice
 from tasks import jobs
 from tests.conftest import StripeSandbox
 from tests.faults import scenarios
 from tests.makers import (
+    Made,
     buy,
     hold,
     key,
@@ -63,6 +66,16 @@ async def who_was_let_go_is_told(stripe: StripeSandbox) -> None:
     await settlement.settle(await _late_and_the_seat_is_gone(stripe))
     told = await db.fetchval("SELECT count(*) FROM outbox WHERE kind = 'not_charged_mail'")
     assert told == 1, "nobody told the buyer that they were not charged"
+
+
+async def who_was_let_go_in_the_moment_of_agreeing_is_told(stripe: StripeSandbox) -> None:
+    """Case 8: the sweeper has looked, the buyer's bank agrees, and then the sweeper cancels."""
+    payment = await _agreed_while_the_sweeper_cancels(stripe, await make_event(capacity=1))
+    told = await db.fetchval("SELECT count(*) FROM outbox WHERE kind = 'not_charged_mail'")
+    assert told == 1, "nobody told the buyer of the money that their bank still shows"
+    seen = await visit(await scenarios._checkout_of(payment))
+    assert seen
+    assert seen.checkout["payment_problem"] == OurProblem.LATE, "their page does not say that they were late"
 
 
 async def who_paid_in_time_is_served_although_no_notice_came(stripe: StripeSandbox) -> None:
@@ -148,6 +161,7 @@ STORIES = (
     money_taken_by_hand_without_seats_goes_back,
     a_part_taken_by_hand_is_not_the_whole,
     who_was_let_go_is_told,
+    who_was_let_go_in_the_moment_of_agreeing_is_told,
     who_paid_in_time_is_served_although_no_notice_came,
     nobody_can_pay_for_a_hold_that_is_gone,
     a_refunded_ticket_admits_nobody,
@@ -178,6 +192,20 @@ async def _late_and_the_seat_is_gone(stripe: StripeSandbox) -> str:
     await let_time_run_out(await scenarios._checkout_of(payment))
     await hold(event)
     await stripe.pay(secret)
+    return payment
+
+
+async def _agreed_while_the_sweeper_cancels(stripe: StripeSandbox, event: Made) -> str:
+    payment, secret = await scenarios._ready_to_pay(event)
+    cancel = gateway.current().cancel
+
+    async def pay_first(reference: str) -> Intent:
+        await stripe.pay(secret)
+        return await cancel(reference)
+
+    await let_time_run_out(await scenarios._checkout_of(payment))
+    with patch.object(gateway.current(), "cancel", pay_first):
+        await checkout.expire_holds(event.id)
     return payment
 
 

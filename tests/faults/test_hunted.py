@@ -6,9 +6,11 @@ from unittest.mock import patch
 import pytest
 
 from domain.refunds import Money, RefundReason
+from domain.reservations import HoldState
 from models import database as db
+from models.checkout import visit
 from sandbox.plan import SANDBOX_SECRET_KEY
-from services import audit, checkout, gateway, pace, reconciliation, refunds, settlement, stripe_gateway
+from services import audit, checkout, gateway, links, pace, reconciliation, refunds, settlement, stripe_gateway
 from services.gateway import OutcomeUnknown
 from services.stripe_gateway import StripeGateway
 from tests.conftest import WEBHOOK_SECRET, until
@@ -106,23 +108,51 @@ async def test_a_checkout_given_back_while_its_intent_is_made_cannot_be_paid(str
     assert intent["status"] == "canceled"
 
 
-async def test_an_authorisation_in_the_very_moment_of_the_sweepers_cancel_charges_nobody(stripe):
-    """The sweeper has looked, the buyer's bank agrees, and then the sweeper cancels."""
+async def test_an_authorisation_in_the_very_moment_of_the_sweepers_cancel_charges_nobody_and_page_and_mail_say_so(shop):
+    """The sweeper has looked, the buyer's bank agrees, and then the sweeper cancels: their bank shows money as gone."""
+    event = await make_event(capacity=1)
+    payment = await money._agreed_while_the_sweeper_cancels(shop.stripe, event)
+    await settlement.settle(payment)
+    assert await money._kept(shop.stripe) == 0
+    assert await db.fetchval("SELECT status FROM payment") == "VOIDED"
+    token = links.checkout_token(await scenarios._checkout_of(payment))
+    assert await hold(event), "and the seat is free"
+    shop.web()
+    shop.worker()
+    await until(shop.answers, patience=20)
+    page = (await shop.browser.get(f"/checkouts/{token}")).text
+    assert "your bank had agreed only after your hold was over" in page
+    assert "if your bank shows €24.00 as reserved" in page
+    await until(shop.mails, patience=20)
+    (mail,) = await shop.mails()
+    assert mail["subject"] == "You were not charged: Winter Light"
+    assert "If your bank shows money as reserved" in mail["text"]
+
+
+async def test_an_authorisation_cancelled_by_hand_before_we_had_heard_of_it_is_said_when_the_hold_is_over(stripe):
     event = await make_event(capacity=1)
     payment, secret = await scenarios._ready_to_pay(event)
-    cancel = gateway.current().cancel
-
-    async def pay_first(reference):
-        await stripe.pay(secret)
-        return await cancel(reference)
-
-    await let_time_pass(minutes=16)
-    with patch.object(gateway.current(), "cancel", pay_first):
-        await checkout.expire_holds(event.id)
+    checkout_id = await scenarios._checkout_of(payment)
+    await stripe.pay(secret)
+    await stripe.dashboard(payment, "cancel")
     await settlement.settle(payment)
-    assert await money._kept(stripe) == 0
-    assert await db.fetchval("SELECT status FROM payment") == "VOIDED"
-    assert await hold(event), "and the seat is free"
+    found = await visit(checkout_id)
+    assert found.state == HoldState.HELD, "they may pay again"
+    assert found.checkout["payment_was_agreed"]
+    due = await db.fetchval("SELECT run_at FROM outbox WHERE kind = 'not_charged_mail'")
+    assert due == found.checkout["expires_at"]
+
+
+async def test_a_card_that_was_declined_before_the_sweepers_cancel_is_not_called_late(stripe):
+    """The charge that was tried is there all the same: the bank had not set anything aside."""
+    event = await make_event(capacity=1)
+    payment, secret = await scenarios._ready_to_pay(event)
+    await stripe.pay(secret, "4000000000000002")
+    await let_time_pass(minutes=16)
+    await checkout.expire_holds(event.id)
+    found = await visit(await scenarios._checkout_of(payment))
+    assert (found.checkout["payment_status"], found.checkout["payment_problem"]) == ("VOIDED", None)
+    assert await db.fetchval("SELECT count(*) FROM outbox") == 0
 
 
 async def test_a_hold_that_grew_in_line_while_it_was_swept_is_sold_once(stripe):

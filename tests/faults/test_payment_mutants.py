@@ -65,6 +65,12 @@ async def test_without_its_mail_a_buyer_who_was_let_go_is_left_wondering(stripe)
             await money.who_was_let_go_is_told(stripe)
 
 
+async def test_a_gateway_that_forgets_that_the_bank_had_agreed_leaves_a_buyer_wondering(stripe):
+    async with mutants.database_after():
+        with breaks("nobody told the buyer"), patch.object(stripe_gateway, "_was_agreed", lambda _: False):
+            await money.who_was_let_go_in_the_moment_of_agreeing_is_told(stripe)
+
+
 async def test_a_sweeper_that_does_not_ask_first_lets_a_buyer_go_who_has_paid(stripe):
     async with mutants.database_after():
         with breaks("lost the seat"), mutants.sql(checkout.OVERDUE_WITH_PAYMENT, NOTHING_OVERDUE):

@@ -3,6 +3,7 @@
 from domain.payments import OurProblem
 from models import database as db
 from services import checkout
+from services.gateway import current
 from tasks import jobs
 from tests.makers import hold, left, let_time_run_out, make_event, start_paying, statuses
 from tests.provider.hands import Hands
@@ -50,6 +51,17 @@ async def test_an_intent_cancelled_in_the_dashboard_makes_room_for_a_new_one(han
     await again.authorise()
     await again.settle()
     assert await again.has_its_tickets()
+
+
+async def test_an_intent_that_was_let_go_says_whether_the_bank_had_agreed(hands: Hands):
+    agreed, declined = await Purchase.begin(hands), await Purchase.begin(hands)
+    await agreed.authorise()
+    assert await hands.pay(declined.reference, "pm_card_visa_chargeDeclined") == "generic_decline"
+    for purchase in (agreed, declined):
+        assert (await current().cancel(purchase.reference)).was_agreed == (purchase is agreed)
+        assert (await current().retrieve(purchase.reference)).was_agreed == (purchase is agreed)
+        await purchase.settle()
+        assert await purchase.was_not_charged()
 
 
 async def test_another_amount_than_asked_is_never_captured(hands: Hands):
