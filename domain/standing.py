@@ -60,7 +60,7 @@ def standing_of_event(event: EventStock, *, now: datetime) -> Standing:
     found = set()
     for ticket_type in event.types.values():
         found.add(standing(event, ticket_type, now=now))
-        if Standing.ON_SALE in found:  # there is nothing better: of a thousand events most are known by their first type
+        if Standing.ON_SALE in found:  # nothing is better, and most of a thousand events are known by their first type
             return Standing.ON_SALE
     if Standing.TYPE_FULL in found:
         found.add(Standing.EVENT_FULL)

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 
 from domain import covers as rules
 from domain.covers import PictureUnfit
-from domain.errors import EventNotFound
+from domain.errors import EventNotFound, Overtaken
 from models import database
 from services import audit, live
 from services.audit import Actor
@@ -49,8 +49,11 @@ class Pictures:
     shared: bytes
 
 
-async def upload(event_id: UUID, file: bytes, *, actor: Actor) -> None:
-    """Raises PictureUnfit, EventNotFound."""
+async def upload(event_id: UUID, file: bytes, *, was: str | None = None, actor: Actor) -> None:
+    """Instead of the picture `was`, or of the drawn one. Nobody's picture goes by the hand of who has not seen it.
+
+    Raises PictureUnfit, EventNotFound, Overtaken.
+    """
     rules.check_file(len(file))
     async with _easel:
         pictures = await asyncio.to_thread(encode, file)
@@ -58,17 +61,19 @@ async def upload(event_id: UUID, file: bytes, *, actor: Actor) -> None:
         event = await _lock(event_id)
         if event["cover"] == pictures.name:
             return
+        _check_seen(event, was)
         await database.execute(KEEP, event_id, pictures.large, pictures.small, pictures.shared)
         await _set(event, "cover uploaded", "cover", pictures.name, actor)
     live.announce(event_id)
 
 
-async def remove(event_id: UUID, *, actor: Actor) -> None:
-    """The drawn one is shown again. Raises EventNotFound."""
+async def remove(event_id: UUID, *, was: str, actor: Actor) -> None:
+    """The drawn one is shown again instead of the picture `was`. Raises EventNotFound, Overtaken."""
     async with transaction():
         event = await _lock(event_id)
         if event["cover"] is None:
             return
+        _check_seen(event, was)
         await database.execute("DELETE FROM event_cover WHERE event_id = $1", event_id)
         await _set(event, "cover removed", "cover", None, actor)
     live.announce(event_id)
@@ -153,6 +158,11 @@ async def _lock(event_id: UUID) -> Any:
     if event is None:
         raise EventNotFound
     return event
+
+
+def _check_seen(event: Any, was: str | None) -> None:
+    if event["cover"] != was:
+        raise Overtaken(event["cover"])
 
 
 async def _set(event: Any, action: str, column: str, to: Any, actor: Actor) -> None:

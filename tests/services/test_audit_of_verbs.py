@@ -241,7 +241,8 @@ async def _(world):
 @deed("covers.remove")
 async def _(world):
     await covers.upload(world.event.id, photo((400, 300)), actor=MIRA)
-    return lambda: covers.remove(world.event.id, actor=MIRA)
+    was = await db.fetchval("SELECT cover FROM event WHERE id = $1", world.event.id)
+    return lambda: covers.remove(world.event.id, was=was, actor=MIRA)
 
 
 @deed("covers.draw_another")

@@ -11,7 +11,7 @@ from PIL import Image, PngImagePlugin
 
 from domain import covers as rules
 from domain.covers import PictureUnfit
-from domain.errors import EventNotFound
+from domain.errors import EventNotFound, Overtaken
 from models import cover as pictures
 from models import database as db
 from services import covers
@@ -191,9 +191,9 @@ async def test_an_uploaded_cover_is_kept_with_its_event_and_written_down(databas
     kept = await db.fetchrow("SELECT * FROM event_cover")
     assert name == covers.encode(photo()).name
     assert (opened(kept["large"]).size, kept["event_id"]) == ((1600, 1200), event.id)
-    await covers.upload(event.id, photo(colour=(0, 90, 200)), actor=MIRA)
-    assert await db.fetchval("SELECT count(*) FROM event_cover") == 1
-    await covers.upload(event.id, photo(colour=(0, 90, 200)), actor=MIRA)
+    for _ in range(2):
+        await covers.upload(event.id, photo(colour=(0, 90, 200)), was=name, actor=MIRA)
+        assert await db.fetchval("SELECT count(*) FROM event_cover") == 1
     entries = await db.fetch("SELECT action, before, after FROM audit_entry ORDER BY id")
     assert [row["action"] for row in entries] == ["cover uploaded"] * 2, "the same picture once more changes nothing"
     assert json.loads(entries[1]["before"]) == {"cover": name}
@@ -201,15 +201,30 @@ async def test_an_uploaded_cover_is_kept_with_its_event_and_written_down(databas
 
 async def test_the_drawn_one_is_shown_again(database):
     event = await make_event()
-    await covers.remove(event.id, actor=MIRA)
+    await covers.remove(event.id, was="", actor=MIRA)
     await covers.upload(event.id, photo(), actor=MIRA)
-    await covers.remove(event.id, actor=MIRA)
+    await covers.remove(event.id, was=await db.fetchval("SELECT cover FROM event"), actor=MIRA)
     assert await db.fetchval("SELECT cover FROM event WHERE id = $1", event.id) is None
     assert await db.fetchval("SELECT count(*) FROM event_cover") == 0
     assert await db.fetchval("SELECT array_agg(action ORDER BY id) FROM audit_entry") == [
         "cover uploaded",
         "cover removed",
     ]
+
+
+async def test_a_picture_that_its_reader_has_not_seen_stays_as_it_is(database):
+    event = await make_event()
+    await covers.upload(event.id, photo(), actor=MIRA)
+    kept = await db.fetchrow("SELECT * FROM event_cover")
+    for verb in (
+        covers.upload(event.id, photo(colour=(0, 90, 200)), actor=MIRA),
+        covers.upload(event.id, photo(colour=(0, 90, 200)), was="another", actor=MIRA),
+        covers.remove(event.id, was="another", actor=MIRA),
+    ):
+        with pytest.raises(Overtaken) as refusal:
+            await verb
+        assert refusal.value.theirs == await db.fetchval("SELECT cover FROM event")
+    assert await db.fetchrow("SELECT * FROM event_cover") == kept
 
 
 async def test_another_is_drawn_once_however_often_the_button_is_pressed(database):
@@ -234,7 +249,7 @@ async def test_a_copy_of_an_event_shows_the_same_picture(database):
 async def test_an_event_that_is_not_there_has_no_cover(database):
     for verb in (
         covers.upload(uuid4(), photo(), actor=MIRA),
-        covers.remove(uuid4(), actor=MIRA),
+        covers.remove(uuid4(), was="", actor=MIRA),
         covers.draw_another(uuid4(), was=0, actor=MIRA),
     ):
         with pytest.raises(EventNotFound):

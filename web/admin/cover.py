@@ -9,10 +9,13 @@ from litestar.params import FromPath
 
 from domain.access import Permission
 from domain.covers import LARGEST_FILE, PictureUnfit
-from domain.errors import EventNotFound
+from domain.errors import EventNotFound, Overtaken
 from models import cover as pictures
+from models import event_desk
 from services import covers
+from web import words
 from web.admin import access, event_page, forms
+from web.admin.typed import exactly
 from web.covers import FILES, picture
 from web.rendering import is_htmx, redirect
 from web.security import PICTURE, QUIET, UPLOAD
@@ -32,17 +35,24 @@ class CoverController(Controller):
     @post(status_code=200, request_max_body_size=LARGEST_BODY, opt={UPLOAD: True})
     async def upload(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
         await event_page.find(event_id)
-        sent = (await request.form()).get("picture")
+        form = await request.form()
+        sent = form.get("picture")
         file = await sent.read() if isinstance(sent, UploadFile) else b""
         try:
-            await covers.upload(event_id, file, actor=access.actor(request))
+            await covers.upload(event_id, file, was=exactly(form, "was") or None, actor=access.actor(request))
         except PictureUnfit as unfit:
-            return await _answer(request, event_id, problem=str(unfit))
+            return await _answer(request, event_id, 422, problem=str(unfit))
+        except Overtaken:
+            return await _overtaken(request, event_id, "Yours was not taken: upload it again to replace this one.")
         return await _done(request, event_id)
 
     @post("/removal", status_code=200)
     async def remove(self, request: Request, event_id: FromPath[UUID]) -> Response[Any]:
-        await covers.remove(event_id, actor=access.actor(request))
+        was = exactly(await request.form(), "was") or ""
+        try:
+            await covers.remove(event_id, was=was, actor=access.actor(request))
+        except Overtaken:
+            return await _overtaken(request, event_id, "It was not removed: decide again.")
         return await _done(request, event_id)
 
     @post("/drawing", status_code=200)
@@ -69,12 +79,28 @@ async def _done(request: Request, event_id: UUID) -> Response[Any]:
     return redirect(request, f"/admin/events/{event_id}/cover")
 
 
-async def _answer(request: Request, event_id: UUID, *, problem: str | None = None) -> Response[Any]:
+async def _overtaken(request: Request, event_id: UUID, so: str) -> Response[Any]:
+    """What they made of it, who they are, and the same forms once more."""
+    event, change = await event_page.find(event_id), await event_desk.last_change(event_id, "cover")
+    name = change["actor_name"] if change else "Somebody"
+    who = "You" if change and change["actor_id"] == access.me(request).admin_id else name
+    did = "uploaded this picture" if event["cover"] else "went back to the drawn one"
+    at, timezone = change["created_at"] if change else event["updated_at"], event["timezone"]
+    told = f"{who} {did} at {words.clock(at, timezone)} {words.zone_name(at, timezone)}", so
+    return await _answer(request, event_id, 409, told=told)
+
+
+async def _answer(
+    request: Request,
+    event_id: UUID,
+    status: int = 200,
+    *,
+    problem: str | None = None,
+    told: tuple[str, str] | None = None,
+) -> Response[Any]:
     event = await event_page.find(event_id)
-    status = 422 if problem else 200
+    values = {"cover_problem": problem, "cover_told": told}
     if is_htmx(request):
-        values = {**event_page.frame(request, event, "details"), "cover_problem": problem}
+        values |= event_page.frame(request, event, "details")
         return access.fragment(request, "admin/events/_cover.html", status_code=status, **values)
-    return event_page.page(
-        request, event, "admin/events/cover.html", tab="details", status_code=status, cover_problem=problem
-    )
+    return event_page.page(request, event, "admin/events/cover.html", tab="details", status_code=status, **values)

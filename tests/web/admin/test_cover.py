@@ -14,6 +14,7 @@ from services import covers
 from services.audit import Actor
 from tests.makers import buy, make_event
 from tests.services.test_covers import photo
+from tests.web.admin.test_order import form_in
 from web import covers as shown
 from web import posters
 from web.admin.cover import LARGEST_BODY
@@ -25,8 +26,14 @@ def as_file(data: bytes, name: str = "cover.jpg", kind: str = "image/jpeg") -> d
     return {"picture": (name, data, kind)}
 
 
-async def upload(desk, event, picture: bytes, **options):
-    return await desk.post(f"/admin/events/{event.id}/cover", files=as_file(picture), **options)
+async def upload(desk, event, picture: bytes, *, data: dict | None = None, **options):
+    """On a page that is fresh."""
+    data = {"was": await its_cover(), **(data or {})}
+    return await desk.post(f"/admin/events/{event.id}/cover", files=as_file(picture), data=data, **options)
+
+
+async def its_cover() -> str:
+    return await db.fetchval("SELECT coalesce(cover, '') FROM event")
 
 
 def pictures_on(page: str) -> list[str]:
@@ -62,7 +69,9 @@ async def test_with_the_script_the_panel_comes_back_alone(signed_in, script):
     assert answer.status_code == 200
     assert answer.text.strip().startswith("{#") is False
     assert re.match(r'\s*<section class="panel cover-panel" id="cover"', answer.text)
-    answer = await desk.post(f"/admin/events/{event.id}/cover/removal", headers=script)
+    where = f"/admin/events/{event.id}/cover/removal"
+    answer = await desk.post(where, data=form_in(answer.text, where), headers=script)
+    assert answer.status_code == 200
     assert "Draw another" in answer.text
 
 
@@ -120,6 +129,77 @@ async def test_whoever_may_only_look_changes_no_cover(signed_in):
     assert await db.fetchval("SELECT cover FROM event") is None
 
 
+# ---------------------------------------------------------------- two admins at once
+
+
+BLUE, RED = (0, 90, 200), (200, 30, 30)
+
+
+async def test_whoever_was_overtaken_is_shown_theirs_and_destroys_nothing(signed_in, script):
+    mira, ana = await signed_in("manager", name="Mira"), await signed_in("owner", name="Ana")
+    event = await make_event(timezone="Europe/Vienna")
+    where = f"/admin/events/{event.id}/cover"
+    page = (await ana.get(where)).text
+    assert (await mira.post(where, data=form_in(page, where), files=as_file(photo()))).status_code == 303
+    theirs = await its_cover()
+    for headers in ({}, script):
+        answer = await ana.post(where, data=form_in(page, where), files=as_file(photo(colour=BLUE)), headers=headers)
+        assert answer.status_code == 409
+        assert re.search(r"Mira uploaded this picture at \d\d:\d\d CES?T", answer.text)
+        assert "Yours was not taken: upload it again to replace this one." in answer.text
+        assert theirs in pictures_on(answer.text)[0]
+    assert await its_cover() == theirs
+    again = await ana.post(where, data=form_in(answer.text, where), files=as_file(photo(colour=BLUE)))
+    assert (again.status_code, await its_cover() != theirs) == (303, True)
+
+
+async def test_a_picture_that_somebody_put_there_meanwhile_is_not_removed(signed_in, script):
+    mira, ana = await signed_in("manager", name="Mira"), await signed_in("owner", name="Ana")
+    event = await make_event()
+    where = f"/admin/events/{event.id}/cover"
+    await upload(mira, event, photo())
+    page = (await ana.get(where)).text
+    await upload(mira, event, photo(colour=RED))
+    theirs = await its_cover()
+    answer = await ana.post(f"{where}/removal", data=form_in(page, f"{where}/removal"), headers=script)
+    assert answer.status_code == 409
+    assert "Mira uploaded this picture" in answer.text
+    assert "It was not removed: decide again." in answer.text
+    assert await its_cover() == theirs
+    await ana.post(f"{where}/removal", data=form_in(answer.text, f"{where}/removal"))
+    assert await its_cover() == ""
+
+
+async def test_whoever_replaces_a_picture_that_was_removed_meanwhile_is_told(signed_in):
+    mira, ana = await signed_in("manager", name="Mira"), await signed_in("owner", name="Ana")
+    event = await make_event()
+    where = f"/admin/events/{event.id}/cover"
+    await upload(mira, event, photo())
+    page = (await ana.get(where)).text
+    await mira.post(f"{where}/removal", data=form_in(page, f"{where}/removal"))
+    answer = await ana.post(where, data=form_in(page, where), files=as_file(photo(colour=RED)))
+    assert answer.status_code == 409
+    assert "Mira went back to the drawn one" in answer.text
+    assert await its_cover() == ""
+
+
+async def test_ones_own_other_window_is_called_so(signed_in):
+    mira, event = await signed_in("manager", name="Mira"), await make_event()
+    where = f"/admin/events/{event.id}/cover"
+    page = (await mira.get(where)).text
+    await upload(mira, event, photo())
+    answer = await mira.post(where, data=form_in(page, where), files=as_file(photo(colour=RED)))
+    assert (answer.status_code, "You uploaded this picture" in answer.text) == (409, True)
+
+
+async def test_the_same_picture_twice_is_no_quarrel(signed_in):
+    desk, event = await signed_in("manager"), await make_event()
+    where = f"/admin/events/{event.id}/cover"
+    form = form_in((await desk.get(where)).text, where)
+    answers = [await desk.post(where, data=form, files=as_file(photo())) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [303, 303]
+
+
 # ---------------------------------------------------------------- the shop
 
 
@@ -161,10 +241,10 @@ async def test_its_address_says_what_it_is_so_it_is_kept_for_ever(browser):
     first = await db.fetchval("SELECT cover FROM event")
     old = f"/events/{event.slug}/cover/{first}/small.webp"
     assert (await browser.get(old)).headers["cache-control"] == "public, max-age=31536000, immutable"
-    await covers.upload(event.id, photo(colour=(0, 90, 200)), actor=MIRA)
+    await covers.upload(event.id, photo(colour=(0, 90, 200)), was=first, actor=MIRA)
     answer = await browser.get(old)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache"), "an old page shows the new one"
-    await covers.remove(event.id, actor=MIRA)
+    await covers.remove(event.id, was=await its_cover(), actor=MIRA)
     answer = await browser.get(old)
     assert (answer.status_code, answer.headers["location"]) == (302, f"/events/{event.slug}/cover.svg")
 
