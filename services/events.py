@@ -23,6 +23,7 @@ from domain.errors import (
     PricesTyped,
 )
 from domain.events import EventStatus
+from domain.offer import OfferChanged, fingerprint
 from models import database, stock
 from models.audit import last_deed
 from models.ids import new_id
@@ -178,8 +179,10 @@ async def set_capacity(event_id: UUID, *, was: int, to: int, actor: Actor) -> No
     live.announce(event_id)
 
 
-async def publish(event_id: UUID, *, actor: Actor) -> None:
-    """DRAFT → PUBLISHED (§1.4). Raises EventNotFound, NotPublishable."""
+async def publish(event_id: UUID, *, read: str | None = None, actor: Actor) -> None:
+    """DRAFT → PUBLISHED (§1.4). `read`: the fingerprint of the offer that somebody agreed to; None when nobody has read
+    one. Raises EventNotFound, NotPublishable, OfferChanged.
+    """
     async with transaction():
         shelf = await stock.lock(event_id)
         if shelf is None:
@@ -192,6 +195,8 @@ async def publish(event_id: UUID, *, actor: Actor) -> None:
         )
         if reasons:
             raise NotPublishable(reasons)
+        if read not in (None, fingerprint(shelf.stock, shelf.currency)):
+            raise OfferChanged
         await _set_status(event_id, EventStatus.PUBLISHED, "event published", actor)
     live.announce(event_id)
 

@@ -6,13 +6,15 @@ Told of the house as it stands in test_desk_races.py, and without a guard in tes
 import asyncio
 
 from domain.errors import EventNotFound, LastTypeOnSale, Overtaken, TicketTypeNotOnSale
+from domain.offer import OfferChanged, fingerprint
 from models import database as db
 from models import stock
 from models.ids import new_id
-from services import events, ticket_types
+from services import covers, events, ticket_types
 from services.audit import Actor
 from tests.faults.interleaving import after_statement, hold_at_another_till, in_this_order, rendezvous
 from tests.makers import make_event, ticket_type
+from tests.services.test_covers import photo
 
 ANA, BOR = Actor(new_id(), "Ana"), Actor(new_id(), "Bor")
 
@@ -64,6 +66,29 @@ async def two_admins_set_the_same_capacity():
             return_exceptions=True,
         )
     assert refusals(outcomes) == [Overtaken], "somebody's number was replaced unread"
+
+
+async def two_admins_upload_a_cover():
+    event = await make_event()
+    with after_statement("SELECT id, cover, cover_seed FROM event", rendezvous(2)):
+        outcomes = await asyncio.gather(
+            covers.upload(event.id, photo((400, 300)), actor=ANA),
+            covers.upload(event.id, photo((400, 300), colour=(0, 90, 200)), actor=BOR),
+            return_exceptions=True,
+        )
+    assert refusals(outcomes) == [Overtaken], "somebody's picture was replaced unseen"
+
+
+async def changed_just_before_it_is_published():
+    event = await make_event(status="DRAFT", capacity=60)
+    shelf = (await stock.look([event.id]))[event.id]
+    read = fingerprint(shelf.stock, shelf.currency)
+    _, published = await in_this_order(
+        event.id,
+        lambda: events.set_capacity(event.id, was=60, to=600, actor=ANA),
+        lambda: events.publish(event.id, read=read, actor=BOR),
+    )
+    assert isinstance(published, OfferChanged), "published unread"
 
 
 async def two_admins_switch_off_the_last_two_types():

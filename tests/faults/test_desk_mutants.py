@@ -1,10 +1,11 @@
 """Every race of test_desk_races.py, told of a house with a guard taken out: there the promise must break."""
 
-from unittest.mock import patch
+from unittest.mock import ANY, patch
 
 import pytest
 
 from domain import inventory
+from services import events
 from tests import mutants
 from tests.faults import desk_scenarios
 from tests.mutants import breaks
@@ -41,6 +42,18 @@ async def test_without_the_lock_a_capacity_is_replaced_unread():
     async with mutants.database_after():
         with breaks("replaced unread"), mutants.sql(*NO_LOCK):
             await desk_scenarios.two_admins_set_the_same_capacity()
+
+
+async def test_without_the_lock_a_cover_is_replaced_unseen():
+    async with mutants.database_after():
+        with breaks("replaced unseen"), mutants.sql(*NO_LOCK):
+            await desk_scenarios.two_admins_upload_a_cover()
+
+
+async def test_a_desk_that_does_not_compare_what_was_read_publishes_something_else():
+    async with mutants.database_after():
+        with breaks("published unread"), patch.object(events, "fingerprint", lambda *_: ANY):
+            await desk_scenarios.changed_just_before_it_is_published()
 
 
 async def test_without_the_lock_two_admins_leave_nothing_on_sale():

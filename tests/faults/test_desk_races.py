@@ -28,6 +28,14 @@ async def test_two_admins_at_one_capacity_are_told():
     await desk_scenarios.two_admins_set_the_same_capacity()
 
 
+async def test_two_admins_at_one_cover_are_told():
+    await desk_scenarios.two_admins_upload_a_cover()
+
+
+async def test_1_4_what_was_changed_just_before_is_not_published_unread():
+    await desk_scenarios.changed_just_before_it_is_published()
+
+
 async def test_1_4_two_admins_never_switch_off_the_last_types_together():
     await desk_scenarios.two_admins_switch_off_the_last_two_types()
 
