@@ -15,7 +15,7 @@ from domain.events import EventStatus
 from services import events
 from services.audit import Actor
 from web import site
-from web.admin import access, event_form, event_page, publication, zones
+from web.admin import access, event_form, event_page, readiness, zones
 from web.admin.event_field import SAVED, Shown, shown, theirs
 from web.admin.event_form import CURRENCIES, FIELDS, Field
 from web.rendering import is_htmx
@@ -109,7 +109,7 @@ async def _refuse(request: Request, event: Mapping[str, Any], told: Shown, *, st
 
 async def _swap(request: Request, event: Mapping[str, Any], fields: list[Shown], *, status: int = 200) -> Response[str]:
     values = {**event_page.frame(request, event, "details"), **_choices(), "shown": fields}
-    values["checklist"] = await publication.checklist(event)
+    values["checklist"] = await readiness.checklist(event)
     return access.fragment(request, "admin/events/field.swap.html", status_code=status, **values)
 
 
@@ -130,7 +130,7 @@ async def _page(
         status_code=status,
         fields=fields,
         made=made,
-        checklist=await publication.checklist(event),
+        checklist=await readiness.checklist(event),
         public_address=site.here().absolute(f"/events/{event['slug']}"),
         **_choices(),
     )

@@ -1,6 +1,5 @@
 """A draft as its buyers will see it: the shop's own page, by the shop's own rules, as if it were published."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +9,8 @@ from litestar.params import FromPath
 from domain.access import Permission
 from domain.events import EventStatus
 from models import ticket_desk
-from models.stock import Shelf
 from web import events, rendering
-from web.admin import access, event_page
+from web.admin import access, event_page, readiness
 from web.rendering import redirect
 
 
@@ -27,7 +25,7 @@ class PreviewController(Controller):
         if event["status"] == EventStatus.PUBLISHED:
             return redirect(request, f"/events/{event['slug']}")
         seen = {**event, "status": EventStatus.PUBLISHED, "about_types": await ticket_desk.about_types(event_id)}
-        shelf = _as_if_published(await event_page.shelf(event_id))
+        shelf = readiness.if_published(event["shelf"])
         parts = events.shown(seen, shelf, None, None)
         return rendering.page(
             request,
@@ -39,7 +37,3 @@ class PreviewController(Controller):
             **parts,
             **events.about(seen, shelf, parts["a"]),
         )
-
-
-def _as_if_published(shelf: Shelf) -> Shelf:
-    return replace(shelf, stock=replace(shelf.stock, status=EventStatus.PUBLISHED))

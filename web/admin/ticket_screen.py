@@ -9,7 +9,7 @@ from litestar import Request, Response
 from domain.access import Permission
 from models import ticket_desk
 from web import rendering, words
-from web.admin import access, event_page, publication, ticket_rows, ticket_type_form
+from web.admin import access, event_page, readiness, ticket_rows, ticket_type_form
 from web.admin.ticket_type_form import Terms
 from web.availability import changes_in
 from web.live import Seen
@@ -45,7 +45,7 @@ async def look(request: Request, event_id: UUID) -> Screen:
         "by_id": {row["id"]: row for row in types},
         "has": {row["id"] for row in types}.__contains__,
         "meter": ticket_rows.meter(shelf),
-        "checklist": await publication.checklist(event, types),
+        "checklist": await readiness.checklist(event),
         "capacity": capacity_form(event["total_capacity"]),
         "forms": {},
         "new": None,

@@ -7,8 +7,14 @@ import pytest
 
 from models import database as db
 from models.ids import new_id
-from tests.makers import buy, hold, make_event, ticket_type
+from services import comparison
+from services.gateway import OutcomeUnknown
+from tests.makers import buy, hold, hold_with_buyer, let_time_pass, make_event, start_paying, ticket_type
 from tests.services.refunding import refund_and_run
+from tests.web.admin.test_order import form_in
+from tests.web.admin.test_tickets import sell
+from web import words
+from web.admin import ticket_rows
 
 
 async def draft(*types, **values):
@@ -23,13 +29,32 @@ def publication(event):
     return f"/admin/events/{event.id}/publication"
 
 
+async def ask(desk, event, **options):
+    """The question as text, and what its form would send."""
+    page = (await desk.get(publication(event), **options)).text
+    return page, form_in(page, publication(event))
+
+
+async def publish(desk, event, **options):
+    """Whoever reads the question says yes to it."""
+    _, form = await ask(desk, event)
+    return await desk.post(publication(event), data=form, **options)
+
+
+def line(page, name):
+    """How a line of the checklist stands, and what it says."""
+    (item,) = [each for each in re.findall(r"<li data-done=.*?</li>", page) if f">{name}<" in each]
+    note = re.search(r"<small>(.*?)</small>", item)
+    return re.search(r'data-done="(\w+)"', item)[1], note[1] if note else ""
+
+
 async def test_1_4_a_draft_with_a_type_on_sale_is_published_once_asked(signed_in, browser):
     event = await draft(capacity=18)
     desk = await signed_in("manager")
     question = await desk.get(publication(event))
     assert question.status_code == 200
     assert "18 places, 1 ticket type at €24.00" in question.text
-    answer = await desk.post(publication(event))
+    answer = await publish(desk, event)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/admin/events/{event.id}")
     assert await status(event) == "PUBLISHED"
     assert (await browser.get(f"/events/{event.slug}")).status_code == 200
@@ -53,7 +78,7 @@ async def test_1_4_a_capacity_of_nought_is_allowed_and_warned_about(signed_in):
     question = (await desk.get(publication(event))).text
     assert "It is 0, so nobody can buy a ticket yet." in question
     assert "Publish now" in question
-    assert (await desk.post(publication(event))).status_code == 303
+    assert (await publish(desk, event)).status_code == 303
 
 
 async def test_advice_stands_in_nobodys_way(signed_in):
@@ -62,14 +87,195 @@ async def test_advice_stands_in_nobodys_way(signed_in):
     question = (await desk.get(publication(event))).text
     assert "It is over: nobody could buy a ticket." in question
     assert "Optional, but people ask." in question
-    assert (await desk.post(publication(event))).status_code == 303
+    assert (await publish(desk, event)).status_code == 303
 
 
-async def test_the_checklist_says_whether_money_moves(signed_in):
+# ---------------------------------------------------------------- what goes on sale
+
+
+IN_MAY = datetime(2099, 5, 3, 8, tzinfo=UTC)
+LATER, PAST = ticket_type(sales_start=IN_MAY), ticket_type(sales_end=datetime(2020, 5, 3, tzinfo=UTC))
+CANNOT = [
+    ([LATER], {}, "Sales open Sun 3 May, 10:00 CEST."),
+    ([PAST, LATER], {}, "Sales open Sun 3 May, 10:00 CEST."),
+    ([PAST], {}, "Their sales have ended, so nobody can buy one."),
+    ([ticket_type(allocation=0)], {}, "Nothing is allocated to them, so nobody can buy one."),
+    ([ticket_type()], {"capacity": 0}, "Nobody can buy one while the total capacity is 0."),
+    ([ticket_type(min_per_order=2)], {"capacity": 1}, "What is left is less than one order takes."),
+    ([ticket_type("Off", is_enabled=False), LATER], {}, "Sales open Sun 3 May, 10:00 CEST."),
+]
+
+
+def named(types):
+    return [{**values, "name": f"Type {number}"} for number, values in enumerate(types)]
+
+
+@pytest.mark.parametrize(("types", "values", "why"), CANNOT)
+async def test_nothing_is_said_to_be_ready_or_to_go_on_sale_while_nobody_could_buy(
+    signed_in, script, types, values, why
+):
+    event = await draft(*named(types), start_date=IN_MAY + timedelta(days=9), timezone="Europe/Vienna", **values)
     desk = await signed_in("manager")
-    paid, free = await draft(), await draft(ticket_type(price=0))
-    assert "Test mode: no real money moves." in (await desk.get(publication(paid))).text
-    assert "Free tickets need none." in (await desk.get(publication(free))).text
+    page, _ = await ask(desk, event)
+    assert line(page, "At least one ticket type on sale") == ("odd", why)
+    assert "Ready to publish" not in page
+    for question in (page, (await ask(desk, event, headers=script))[0]):
+        assert f"It appears on the public list at once: {words.plural(values.get('capacity', 30), 'place')}" in question
+        assert why in question.partition("<ul")[0]
+        assert "tickets go on sale" not in question
+    answer = await publish(desk, event, headers=script)
+    assert f"Published. {why}" in answer.text
+    assert "Tickets are on sale." not in answer.text
+
+
+async def test_everything_sold_is_not_said_to_go_on_sale_again(signed_in):
+    event = await make_event(capacity=2)
+    await sell(event, 2)
+    desk = await signed_in("manager")
+    await desk.post(f"{publication(event)}/withdrawal")
+    page, _ = await ask(desk, event)
+    assert line(page, "At least one ticket type on sale") == ("odd", "Every ticket is sold.")
+    assert "tickets go on sale" not in page
+
+
+async def test_what_can_be_bought_at_once_is_ready_and_goes_on_sale(signed_in, script):
+    event = await draft(*named([PAST, ticket_type(), LATER]))
+    desk = await signed_in("manager")
+    page, _ = await ask(desk, event)
+    assert line(page, "At least one ticket type on sale")[0] == "yes"
+    assert "Ready to publish" in page
+    assert "It appears on the public list at once and tickets go on sale: 30 places" in page
+    assert "Published. Tickets are on sale." in (await publish(desk, event, headers=script)).text
+
+
+# ---------------------------------------------------------------- whether money can be taken
+
+
+async def payment(signed_in, event):
+    return line((await ask(await signed_in("manager"), event))[0], "Payment")
+
+
+async def last_asked(event):
+    at = await db.fetchval("SELECT coalesce(finished_at, started_at) FROM comparison ORDER BY started_at DESC LIMIT 1")
+    return ticket_rows.in_words(at, "UTC")
+
+
+async def test_free_tickets_need_no_payment(signed_in):
+    assert await payment(signed_in, await draft(ticket_type(price=0))) == ("yes", "Free tickets need none.")
+
+
+async def test_payment_is_not_ready_before_stripe_has_answered_once(signed_in):
+    event = await draft()
+    done, note = await payment(signed_in, event)
+    assert (done, "has not been yet" in note) == ("no", True)
+    await comparison.compare()
+    said = f"Stripe answered on {await last_asked(event)}. Test mode: no real money moves."
+    assert await payment(signed_in, event) == ("yes", said)
+
+
+async def test_payment_is_odd_after_stripe_did_not_answer(signed_in, stripe):
+    event = await draft()
+    await comparison.compare()
+    await stripe.fault(op="payment_intents.list", mode="drop_before", times=4)
+    with pytest.raises(OutcomeUnknown):
+        await comparison.compare()
+    page, _ = await ask(await signed_in("manager"), event)
+    assert line(page, "Payment") == (
+        "odd",
+        f"Stripe gave no full answer when we last asked, on {await last_asked(event)}.",
+    )
+    assert '<a href="/admin/payments">Payment</a>' in page
+    await stripe.fault(op="*", mode="none")
+    await comparison.compare()
+    assert (await payment(signed_in, event))[0] == "yes"
+
+
+async def test_payment_is_odd_when_nobody_has_asked_stripe_for_long(signed_in):
+    event = await draft()
+    await comparison.compare()
+    await let_time_pass(hours=27)
+    done, note = await payment(signed_in, event)
+    assert (done, note) == (
+        "odd",
+        f"Stripe was last asked on {await last_asked(event)}: look whether the worker is running.",
+    )
+
+
+async def test_payment_is_odd_while_stripe_owes_us_how_one_ended(signed_in, stripe):
+    other = await make_event()
+    await comparison.compare()
+    await stripe.fault(op="payment_intents.create", mode="drop_before", times=4)
+    with pytest.raises(OutcomeUnknown):
+        await start_paying(await hold_with_buyer(other))
+    await let_time_pass(minutes=2)
+    assert await payment(signed_in, await draft()) == ("odd", "Stripe has not told us yet how one payment ended.")
+
+
+# ---------------------------------------------------------------- what was read
+
+
+CHANGES = {
+    "capacity": "UPDATE event SET total_capacity = 20",
+    "start": "UPDATE event SET start_date = start_date + interval '1 day'",
+    "end": "UPDATE event SET end_date = start_date + interval '1 day'",
+    "currency": "UPDATE event SET currency = 'CHF'",
+    "price": "UPDATE ticket_type SET price = 1800 WHERE name = 'General'",
+    "allocation": "UPDATE ticket_type SET allocation = 5 WHERE name = 'General'",
+    "window": "UPDATE ticket_type SET sales_start = clock_timestamp() + interval '1 day' WHERE name = 'General'",
+    "most": "UPDATE ticket_type SET max_per_order = 4 WHERE name = 'General'",
+    "switched on": "UPDATE ticket_type SET is_enabled = true",
+    "removed": "DELETE FROM ticket_type WHERE name = 'Front row'",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_what_is_published_is_what_was_read_or_it_is_asked_again(signed_in, script, change):
+    event = await draft(ticket_type(), ticket_type("Front row"), ticket_type("Off", is_enabled=False))
+    desk = await signed_in("manager")
+    _, read = await ask(desk, event)
+    await db.execute(CHANGES[change])
+    for headers in ({}, script):
+        answer = await desk.post(publication(event), data=read, headers=headers)
+        assert answer.status_code == 409
+        assert "Nothing is published yet. Look at what would go on sale now." in answer.text
+        assert await status(event) == "DRAFT"
+    assert (await desk.post(publication(event), data=form_in(answer.text, publication(event)))).status_code == 303
+    assert await status(event) == "PUBLISHED"
+
+
+async def test_the_question_is_asked_again_with_what_is_true_by_now(signed_in):
+    event = await draft(ticket_type(price=1800), capacity=60)
+    desk = await signed_in("manager")
+    page, read = await ask(desk, event)
+    assert "60 places, 1 ticket type at €18.00" in page
+    await db.execute("UPDATE event SET total_capacity = 600")
+    await db.execute("UPDATE ticket_type SET price = 180")
+    assert "600 places, 1 ticket type at €1.80" in (await desk.post(publication(event), data=read)).text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE ticket_type SET price = 1 WHERE name = 'Off'",
+        "UPDATE event SET title = 'Winter Light!'",
+        "UPDATE ticket_type SET position = 3 WHERE name = 'General'",
+    ],
+)
+async def test_what_changes_nothing_about_the_offer_stands_in_nobodys_way(signed_in, change):
+    event = await draft(ticket_type(), ticket_type("Front row"), ticket_type("Off", is_enabled=False))
+    desk = await signed_in("manager")
+    _, read = await ask(desk, event)
+    await db.execute(change)
+    assert (await desk.post(publication(event), data=read)).status_code == 303
+
+
+async def test_a_form_that_does_not_say_what_it_had_read_publishes_nothing(signed_in):
+    event = await draft()
+    assert (await (await signed_in("manager")).post(publication(event))).status_code == 409
+    assert await status(event) == "DRAFT"
+
+
+# ---------------------------------------------------------------- off sale, and who
 
 
 async def test_taking_off_sale_says_what_happens_to_whom(signed_in, browser):
@@ -91,7 +297,7 @@ async def test_a_page_that_stands_open_is_asked_above_it_and_told_at_its_head(si
     question = await desk.get(publication(event), headers=script)
     assert '<dialog class="dialog" id="confirm"' in question.text
     assert "<html" not in question.text
-    answer = await desk.post(publication(event), headers=script)
+    answer = await publish(desk, event, headers=script)
     assert answer.status_code == 200
     targets = re.findall(r'hx-target="(#[\w-]+)"', answer.text)
     assert {"#confirm", "#event-head", "#ready", "#toasts"} <= set(targets)
