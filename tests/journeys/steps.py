@@ -97,3 +97,18 @@ async def buy(page: Page, event: Made, *, card: str = GOOD_CARD, **quantities: i
     await enter_card(page, card)
     await pay(page)
     await see_tickets(page, sum(quantities.values()) or 1)
+
+
+async def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        await page.keyboard.press(key)
+
+
+async def tab_to(page: Page, target: Locator) -> None:
+    """Forward, like somebody without a mouse, until that control has the focus."""
+    await target.wait_for()
+    for _ in range(120):
+        if await target.evaluate("element => element === document.activeElement"):
+            return
+        await press(page, "Tab")
+    raise AssertionError(f"no way to {target} by keyboard")

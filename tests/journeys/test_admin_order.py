@@ -102,7 +102,7 @@ async def test_a_guest_gets_their_tickets(signed_in, visitor, mailbox):
     await see_tickets(desk, 2)
 
 
-async def test_all_of_it_works_with_the_keyboard_alone(signed_in, visitor):
+async def test_a_buyer_is_put_right_with_the_keyboard_alone(signed_in, visitor):
     order = await an_order(visitor, General=1)
     desk = await signed_in("manager")
     await open_order(desk, order)

@@ -26,6 +26,7 @@ from tests.journeys.steps import (
     reach_the_card,
     say_who,
     see_tickets,
+    tab_to,
 )
 from tests.makers import left, make_event, ticket_type
 
@@ -198,12 +199,12 @@ async def test_a_purchase_can_be_made_with_the_keyboard_alone(visitor):
     event = await make_event()
     page = await visitor()
     await open_event(page, event)
-    await _tab_to(page, page.get_by_role("button", name="One more General"))
+    await tab_to(page, page.get_by_role("button", name="One more General"))
     await page.keyboard.press("Enter")
-    await _tab_to(page, page.get_by_role("button", name="Hold my tickets").first)
+    await tab_to(page, page.get_by_role("button", name="Hold my tickets").first)
     await page.keyboard.press("Enter")
     await page.wait_for_url(re.compile("/checkouts/"))
-    await _tab_to(page, page.get_by_label("Full name"))
+    await tab_to(page, page.get_by_label("Full name"))
     await page.keyboard.type("Ana Kovač")
     await page.keyboard.press("Tab")
     await page.keyboard.type("ana@example.org")
@@ -218,11 +219,3 @@ async def test_a_purchase_can_be_made_with_the_keyboard_alone(visitor):
     await page.keyboard.type("123")
     await page.keyboard.press("Enter")
     await see_tickets(page, 1)
-
-
-async def _tab_to(page, target) -> None:
-    for _ in range(40):
-        if await target.evaluate("e => e === document.activeElement"):
-            return
-        await page.keyboard.press("Tab")
-    raise AssertionError("not reached by Tab")
