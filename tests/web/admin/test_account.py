@@ -268,6 +268,7 @@ async def test_whoever_was_overtaken_hears_by_whom_and_keeps_their_choice(signed
     late = await mira.post(address, data={"role": "readonly", **hidden(read)})
     assert late.status_code == 409
     assert "Ana Kovač has set the role of Jonas Weber to Door. You chose Read only." in late.text
+    assert "Now Door" in late.text
     row = row_of(late.text, jonas)
     assert (hidden(row), choice_in(row)) == ({"was": "door"}, "readonly")
     assert (await mira.post(address, data={"role": choice_in(row), **hidden(row)})).status_code == 303
