@@ -164,12 +164,39 @@ async def test_zone_and_currency_are_those_of_the_last_event(desk):
     assert "data-guess-zone" not in page
 
 
-def test_a_zone_is_found_by_its_city():
-    assert zones.find("europe/vienna") == "Europe/Vienna"
-    assert zones.find(" New york ") == "America/New_York"
-    assert zones.find("utc") == "UTC"
-    assert zones.find("Springfield") is None
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("europe/vienna", "Europe/Vienna"),
+        (" New york ", "America/New_York"),
+        ("port au prince", "America/Port-au-Prince"),
+        ("utc", "UTC"),
+        ("são paulo", "America/Sao_Paulo"),
+        ("Zürich", "Europe/Zurich"),
+        ("Stockholm", "Europe/Stockholm"),
+        # Two names for one place: the one of today.
+        ("buenos aires", "America/Argentina/Buenos_Aires"),
+        ("Córdoba", "America/Argentina/Cordoba"),
+        ("mendoza", "America/Argentina/Mendoza"),
+        ("indianapolis", "America/Indiana/Indianapolis"),
+        ("louisville", "America/Kentucky/Louisville"),
+        ("istanbul", "Europe/Istanbul"),
+        ("America/Buenos_Aires", "America/Buenos_Aires"),
+        ("Springfield", None),
+        ("America", None),
+        ("", None),
+    ],
+)
+def test_a_zone_is_found_by_its_city(typed, found):
+    assert zones.find(typed) == found
+
+
+def test_every_zone_of_the_list_is_found_by_its_name_and_by_its_city_alone():
     assert len(zones.names()) > 300
+    for name in zones.names():
+        assert zones.find(name) == name
+        city = name.rpartition("/")[2]
+        assert zones.find(city.replace("_", " ")).rpartition("/")[2] == city
 
 
 # ---------------------------------------------------------------- saved in place
