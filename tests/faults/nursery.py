@@ -55,8 +55,10 @@ class Nursery:
 
     def _start(self, kind: str, place: str | None, env: dict[str, str]) -> "Forked":
         log = self._folder / f"{kind}.log"
+        log.touch()
+        begins = log.stat().st_size
         pid = self._ask(start=kind, place=place, env=env, log=str(log))["pid"]
-        self._living.append(Forked(self, pid, log))
+        self._living.append(Forked(self, pid, log, begins))
         return self._living[-1]
 
     def _ask(self, **wish: Any) -> Any:
@@ -75,9 +77,13 @@ class Nursery:
 class Forked:
     """A worker or a web process of the nursery."""
 
-    def __init__(self, nursery: Nursery, pid: int, log: Path) -> None:
-        self._nursery, self.pid, self.log = nursery, pid, log
+    def __init__(self, nursery: Nursery, pid: int, log: Path, begins: int) -> None:
+        self._nursery, self.pid, self.log, self._begins = nursery, pid, log, begins
         self._signal: int | None = None
+
+    def said(self) -> str:
+        """What is in its log, which others have written in before."""
+        return self.log.read_bytes()[self._begins :].decode()
 
     def ended(self) -> int | None:
         if self._signal is None:

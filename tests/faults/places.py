@@ -144,6 +144,11 @@ def answer_before_keeping() -> None:
     after_the_answer()
 
 
+def ring_for_ever() -> None:
+    """A mutant: nobody gives up on a Redis that is silent."""
+    queue.PATIENCE_SECONDS = 3600.0
+
+
 def _after_the_batch() -> None:
     """The turnstile holds on to the function itself."""
     turnstile = reservations._turnstile
@@ -198,7 +203,8 @@ PLACES = {
     "ring lost": Place("the provider answered, the ring lost", after_the_answer),
 }
 
-# Not places, but houses with a guard taken out, killed where it was.
+# Not places, but houses with a guard taken out.
 MUTANTS = {
     "answered before kept": Place("a notice answered, not yet kept", answer_before_keeping),
+    "patient ring": Place("a ring that waits for ever", ring_for_ever),
 }
