@@ -9,11 +9,16 @@ import pytest
 from playwright.async_api import Page, expect
 
 from models import database
+from models.ids import new_id
+from services import covers
+from services.audit import Actor
 from services.transaction import transaction
 from tests.conftest import until
 from tests.journeys.test_every_page import _axe
 from tests.makers import Made, hold, make_event, ticket_type
+from tests.services.test_covers import photo
 
+BOR = Actor(new_id(), "Bor")
 DETAILS = re.compile(r"/admin/events/[0-9a-f-]{36}/details")
 
 
@@ -30,6 +35,28 @@ async def leave(page: Page, label: str, text: str) -> None:
     """Type over a field and go on to the next one."""
     await page.get_by_label(re.compile(f"^{label}( optional)?$")).fill(text)
     await page.keyboard.press("Tab")
+
+
+# ---------------------------------------------------------------- what others did meanwhile
+
+
+async def test_whoever_reads_what_is_true_by_now_publishes_it_with_one_more_press(signed_in):
+    page = await signed_in("manager", phone=True)
+    await at_an_offer_that_was_changed(page)
+    await page.get_by_role("dialog").get_by_role("button", name="Publish now").click()
+    await expect(page.locator("#toasts")).to_contain_text("Published. Sales open")
+    await expect(page.locator("#event-head")).to_contain_text("Opens later")
+
+
+async def test_whoever_has_seen_anothers_cover_may_replace_it(signed_in):
+    page = await signed_in("manager")
+    await at_a_cover_that_somebody_chose_first(page)
+    theirs = await page.locator("#cover img").get_attribute("src")
+    blue = {"name": "blue.jpg", "mimeType": "image/jpeg", "buffer": photo(colour=(0, 90, 200))}
+    await page.get_by_label("Another picture").set_input_files(blue)
+    await page.get_by_role("button", name="Upload").click()
+    await expect(page.locator("#cover img")).not_to_have_attribute("src", theirs)
+    await expect(page.get_by_role("alert")).to_have_count(0)
 
 
 # ---------------------------------------------------------------- a new event
@@ -268,6 +295,30 @@ async def at_nothing_found(page: Page) -> None:
     await page.goto("/admin/events?q=polka-that-nobody-plays")
 
 
+async def at_an_offer_that_was_changed(page: Page) -> None:
+    opens = datetime.now(UTC) + timedelta(days=2)
+    event = await make_event(ticket_type(sales_start=opens), capacity=60, status="DRAFT")
+    await open_details(page, event)
+    await page.get_by_role("link", name="Publish", exact=True).click()
+    question = page.get_by_role("dialog")
+    await expect(question).to_contain_text("60 places, 1 ticket type at €24.00. Sales open")
+    await database.execute("UPDATE event SET total_capacity = 600 WHERE id = $1", event.id)
+    await question.get_by_role("button", name="Publish now").click()
+    await expect(question.get_by_role("alert")).to_contain_text("Nothing is published yet.")
+    await expect(question).to_contain_text("600 places")
+
+
+async def at_a_cover_that_somebody_chose_first(page: Page) -> None:
+    event = await make_event()
+    await page.goto(f"/admin/events/{event.id}/cover")
+    await covers.upload(event.id, photo(), actor=BOR)
+    blue = {"name": "blue.jpg", "mimeType": "image/jpeg", "buffer": photo(colour=(0, 90, 200))}
+    await page.get_by_label("A picture of your own").set_input_files(blue)
+    await page.get_by_role("button", name="Upload").click()
+    await expect(page.get_by_role("alert")).to_contain_text("Bor uploaded this picture at")
+    await expect(page.get_by_role("alert")).to_be_focused()
+
+
 async def at_a_new_event_with_mistakes(page: Page) -> None:
     await page.goto("/admin/events/new")
     await page.get_by_role("button", name="Create draft").click()
@@ -287,7 +338,14 @@ async def at_the_details_with_everything_said(page: Page) -> None:
     await page.get_by_text("Preview", exact=True).last.click()
 
 
-PAGES = [at_the_list, at_nothing_found, at_a_new_event_with_mistakes, at_the_details_with_everything_said]
+PAGES = [
+    at_the_list,
+    at_nothing_found,
+    at_a_new_event_with_mistakes,
+    at_the_details_with_everything_said,
+    at_an_offer_that_was_changed,
+    at_a_cover_that_somebody_chose_first,
+]
 
 
 @pytest.mark.parametrize("arrive", PAGES, ids=lambda page: page.__name__)

@@ -45,7 +45,7 @@ class State:
 DRAFT = State("Draft", None, "pencil")
 ENDED = State("Ended", None, "archive")
 OFF_SALE = State("Not on sale", "warn", "triangle-alert")
-NOT_YET = State("Not on sale yet", "info", "clock")
+NOT_YET = State("Opens later", "info", "clock")
 SALES_ENDED = State("Sales ended", None, "lock")
 SOLD_OUT = State("Sold out", "info", "ticket-check")
 TOO_FEW = State("Too few left", "info", "ticket-check")
