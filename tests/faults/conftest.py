@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -16,6 +17,8 @@ from arq.connections import ArqRedis, RedisSettings
 
 from sandbox.plan import SANDBOX_PUBLISHABLE_KEY, SANDBOX_SECRET_KEY
 from sandbox.processes import listen
+from services import admin_sessions
+from tests.admins import make_admin, open_session
 from tests.conftest import ROOT, SECRET_KEY, WEBHOOK_SECRET, StripeSandbox, run_stripe_sandbox
 from tests.faults.nursery import Nursery
 
@@ -108,6 +111,16 @@ class Shop:
     async def mails(self) -> list[dict]:
         async with httpx.AsyncClient(base_url=self._stripe_url, verify=False) as client:
             return (await client.get("/mail.json")).json()
+
+    @asynccontextmanager
+    async def desk(self) -> AsyncIterator[httpx.AsyncClient]:
+        """The browser of somebody who is signed in and may do everything."""
+        session = await open_session(await make_admin())
+        headers = {"Sec-Fetch-Site": "same-origin", "X-CSRF-Token": admin_sessions.form_token(session)}
+        async with httpx.AsyncClient(
+            base_url=self.url, cookies={"desk": session}, headers=headers, timeout=20
+        ) as browser:
+            yield browser
 
     async def answers(self) -> bool:
         try:

@@ -20,12 +20,16 @@ from models import stock
 from services import (
     checkout,
     comparison,
+    disputes,
+    lanes,
     mail,
     notices,
     outbox,
+    pace,
     reconciliation,
     refunds,
     reservations,
+    seats,
     settlement,
     tickets,
 )
@@ -167,6 +171,8 @@ def _at_the_first_pair() -> None:
 
 PLACES = {
     # Settling
+    "decided, not committed": Place("what to do is decided, not yet committed", after(settlement, "_decide")),
+    "seats taken again": Place("the seats taken again, not yet committed", after(stock, "write_reservations")),
     "pinned": Place("after the pin, before the capture", before(StripeGateway, "capture")),
     "capture unread": Place("the capture was sent, its answer not yet read", unread("/capture")),
     "captured": Place("after the capture, before anything of it was written", before(settlement, "_finalise")),
@@ -176,9 +182,12 @@ PLACES = {
     "half issued": Place("tickets written, the order not yet completed", after(tickets, "_write_tickets")),
     "letting go": Place("letting go decided, the provider not yet told", before(StripeGateway, "cancel")),
     "let go": Place("the authorisation cancelled, not yet written down", unread("/cancel")),
+    "voided, not committed": Place("voided, with its mail, not yet committed", after(settlement, "_void")),
+    "given up, not committed": Place("a capture given up, not yet committed", after(settlement, "_give_up")),
     # The worker's own work
     "notice claimed": Place("a notice claimed, not yet handled", before(notices, "_handle")),
     "note claimed": Place("an outbox row claimed, its deed not yet done", before(outbox, "_do")),
+    "piece done": Place("a piece of work done, not yet struck", after(lanes, "do")),
     "mail sent": Place("the mail sent, its row not yet struck", after(mail, "_send")),
     "asking claimed": Place("a payment claimed by the reconciler, not yet asked about", before(reconciliation, "ask")),
     "cancelled, not expired": Place("the sweeper has cancelled, not yet expired", before(stock, "release_overdue")),
@@ -189,16 +198,24 @@ PLACES = {
     "refund unread": Place("a refund sent, its answer not yet read", unread("/v1/refunds")),
     "refund uncommitted": Place("a refund's answer written, not yet committed", after_note("refund_mail")),
     "refund failed": Place("a refund given up, not yet looked who was first", before(refunds, "sync")),
+    "seats returned, not committed": Place("seats back on sale, not yet committed", after(stock, "return_seats")),
+    "seats taken back, not committed": Place("seats taken back, not yet committed", after(stock, "take_seats_back")),
+    "dispute won": Place("a dispute written as won, its tickets not yet valid again", before(disputes, "_call_off")),
     # The web's own work
     "hold unlocked": Place("before the event's lock", before(stock, "lock")),
     "hold locked": Place("the event's lock held, nothing written", after(stock, "lock")),
     "hold written": Place("the hold written, not yet committed", after(reservations, "_write")),
     "hold committed": Place("the hold committed, the buyer not yet answered", _after_the_batch),
+    "place taken": Place("a place in line taken, not yet committed", after(pace, "place_in_line")),
     "payment written": Place("the payment's row committed, no intent yet", before(StripeGateway, "create")),
     "intent unread": Place("the intent made, the answer not yet read", unread("/v1/payment_intents")),
     "intent not opened": Place("the intent made, not yet written down", after(checkout, "_create_intent")),
+    "given back": Place("tickets given back, the provider not yet told", before(checkout, "_let_go")),
     "free, not committed": Place("a free order written, not yet committed", after(settlement, "_finalise")),
     "free, unanswered": Place("a free order complete, the buyer not yet answered", after(settlement, "settle_free")),
+    "refund asked for": Place("a refund committed, the desk not yet answered", after(refunds, "request")),
+    "seats returned": Place("seats back on sale, the desk not yet answered", after(refunds, "return_seats")),
+    "seats taken back": Place("seats taken back, the desk not yet answered", after(seats, "take_back")),
     "notice kept": Place("a notice kept, the provider not yet answered", after(notices, "keep", once_it_said=True)),
     "ring lost": Place("the provider answered, the ring lost", after_the_answer),
 }

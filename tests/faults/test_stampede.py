@@ -9,9 +9,9 @@ import httpx
 from models import database as db
 from models import invariants
 from tests.conftest import until
+from tests.faults.at_rest import ALL_JOBS, UNREST
 from tests.faults.conftest import Shop
 from tests.faults.stampede import Buyer, Crowd, account_of, make_buyers
-from tests.faults.test_kills import ALL_JOBS, UNREST
 from tests.makers import make_event
 
 BUYERS, SEATS = 300, 40
