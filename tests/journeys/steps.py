@@ -1,9 +1,13 @@
 """What a buyer does, in the words of the page."""
 
 import re
+from uuid import UUID
 
 from playwright.async_api import FrameLocator, Locator, Page, expect
 
+from models import database
+from tests import makers
+from tests.conftest import StripeSandbox, until
 from tests.makers import Made
 
 GOOD_CARD = "4242 4242 4242 4242"
@@ -112,3 +116,10 @@ async def tab_to(page: Page, target: Locator) -> None:
             return
         await press(page, "Tab")
     raise AssertionError(f"no way to {target} by keyboard")
+
+
+async def bought(event: Made, provider: StripeSandbox, **quantities: int) -> UUID:
+    """An order with its tickets, whoever has made them: the running shop hears of the money too."""
+    order_id = await makers.buy(event, provider, **quantities)
+    await until(lambda: database.fetchval("SELECT status = 'COMPLETED' FROM orders WHERE id = $1", order_id))
+    return order_id

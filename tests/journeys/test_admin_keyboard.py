@@ -6,8 +6,8 @@ from uuid import uuid4
 from playwright.async_api import Page, expect
 
 from models import database as db
-from tests.journeys.steps import press, tab_to
-from tests.makers import buy, hold, make_event, ticket_type
+from tests.journeys.steps import bought, press, tab_to
+from tests.makers import hold, make_event, ticket_type
 
 PATIENCE = 60_000
 
@@ -26,7 +26,7 @@ async def type_over(page: Page, label: str, text: str) -> None:
 
 
 async def test_an_order_is_found_and_refunded(signed_in, provider):
-    order_id = await buy(await make_event(ticket_type(), capacity=9), provider, General=2)
+    order_id = await bought(await make_event(ticket_type(), capacity=9), provider, General=2)
     number = await db.fetchval("SELECT number FROM orders WHERE id = $1", order_id)
     page = await signed_in("manager")
     await page.goto("/admin")

@@ -15,10 +15,21 @@ from models import database
 from models.ids import new_id
 from services import audit, checkout, links, pace, refunds, settlement
 from services.gateway import OutcomeUnknown
-from tests.conftest import StripeSandbox, until
-from tests.journeys.steps import DECLINED_CARD, choose, enter_card, go_to_card, hold, open_event, pay, quantity, say_who
-from tests.makers import buy, hold_with_buyer, key, let_time_run_out, make_event, start_paying, ticket_type
+from tests.conftest import StripeSandbox
+from tests.journeys.steps import (
+    DECLINED_CARD,
+    bought,
+    choose,
+    enter_card,
+    go_to_card,
+    hold,
+    open_event,
+    pay,
+    quantity,
+    say_who,
+)
 from tests.makers import hold as hold_tickets
+from tests.makers import hold_with_buyer, key, let_time_run_out, make_event, start_paying, ticket_type
 
 LIGHT_ENOUGH = 100_000
 SOON = datetime.now(UTC) + timedelta(days=3)
@@ -213,7 +224,7 @@ FAILED_REFUND = """
 
 async def an_order_with_a_refund(page: Page, provider: StripeSandbox) -> None:
     event = await make_event(ticket_type(), ticket_type("Front row", price=3600), location="Palm House", city="Graz")
-    order_id = await _completed(await buy(event, provider, General=2, Front_row=1))
+    order_id = await bought(event, provider, General=2, Front_row=1)
     first = await database.fetchval("SELECT id FROM ticket WHERE order_id = $1 ORDER BY position", order_id)
     await database.execute(FAILED_REFUND, new_id(), order_id, key())
     await _refund(order_id, TheseTickets(frozenset({first})))
@@ -222,16 +233,10 @@ async def an_order_with_a_refund(page: Page, provider: StripeSandbox) -> None:
 
 
 async def an_order_that_was_refunded(page: Page, provider: StripeSandbox) -> None:
-    order_id = await _completed(await buy(await make_event(), provider, General=2))
+    order_id = await bought(await make_event(), provider, General=2)
     await _refund(order_id, Everything())
     await page.goto(f"/orders/{links.order_token(order_id)}")
     await expect(page.get_by_role("heading", name="Your order was refunded")).to_be_visible()
-
-
-async def _completed(order_id: UUID) -> UUID:
-    """The worker, which runs beside us, may have its tickets in hand."""
-    await until(lambda: database.fetchval("SELECT status = 'COMPLETED' FROM orders WHERE id = $1", order_id))
-    return order_id
 
 
 async def _refund(order_id: UUID, wish: RefundWish) -> UUID:
