@@ -226,7 +226,7 @@ class Attention:
     book: Book
     deeds: list[Deed]
     without_seat: dict[UUID, WithoutSeat]  # by refund
-    refused: list[Any]  # notices that were turned away of late: reason, count, last_at
+    refused: list[Any]  # notices that were turned away of late: reason, times, last_at
 
     @property
     def count(self) -> int:
@@ -242,7 +242,7 @@ async def look(actions: list[str]) -> Attention:
     if state in (Book.LATE, Book.BROKE_OFF):
         totals[Subject.COMPARISON] = 1
     without_seat = await _without_seat(rows[Subject.REFUND])
-    refused = await database.fetch(REFUSED)
+    refused = list(await database.fetch(REFUSED))
     return Attention(comparison["now"], rows, totals, comparison, state, await _deeds(actions), without_seat, refused)
 
 

@@ -60,7 +60,7 @@ class RefusedNotice(Table, tablename="refused_notice"):
     """What the webhook turned away, counted by the reason why."""
 
     reason = Text(primary_key=True, default=None)
-    count = BigInt(default=None)
+    times = BigInt(default=None)
     last_at = Timestamptz()
 
 

@@ -54,9 +54,9 @@ CLAIM = f"""
 FAILED = f"UPDATE payment_notice SET last_error = $2, {NEXT_TRY} WHERE id = $1 AND handled_at IS NULL"
 
 REFUSED = """
-    INSERT INTO refused_notice (reason, count) VALUES ($1, $2)
-    ON CONFLICT (reason) DO UPDATE SET last_at = clock_timestamp(), count = excluded.count + CASE
-        WHEN refused_notice.last_at > clock_timestamp() - interval '1 day' THEN refused_notice.count ELSE 0 END
+    INSERT INTO refused_notice (reason, times) VALUES ($1, $2)
+    ON CONFLICT (reason) DO UPDATE SET last_at = clock_timestamp(), times = excluded.times + CASE
+        WHEN refused_notice.last_at > clock_timestamp() - interval '1 day' THEN refused_notice.times ELSE 0 END
 """
 
 REVIVE = f"""

@@ -4,7 +4,7 @@
 -- A count, not the notices: whoever is refused is nobody we know.
 CREATE TABLE refused_notice (
     reason text PRIMARY KEY,
-    count bigint NOT NULL CHECK (count > 0),
+    times bigint NOT NULL CHECK (times > 0),
     last_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 

@@ -124,7 +124,7 @@ def counted_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def refused() -> list[tuple[str, int]]:
-    return [tuple(row) for row in await db.fetch("SELECT reason, count FROM refused_notice ORDER BY reason")]
+    return [tuple(row) for row in await db.fetch("SELECT reason, times FROM refused_notice ORDER BY reason")]
 
 
 @pytest.mark.parametrize(

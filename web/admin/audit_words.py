@@ -1,7 +1,6 @@
 """The audit in words a person reads: “Mira set the capacity of Winter Light from 60 to 80”."""
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -116,7 +115,8 @@ def _excerpts(was: Any, now: Any) -> tuple[Any, Any]:
     """Of two long texts, what stands around the first difference: that is what somebody changed."""
     if not (isinstance(was, str) and isinstance(now, str)) or max(len(was), len(now)) <= LONGEST:
         return was, now
-    same = len(os.path.commonprefix([was, now]))
+    differs = (place for place, (a, b) in enumerate(zip(was, now, strict=False)) if a != b)
+    same = next(differs, min(len(was), len(now)))
     begin = max(0, same - LONGEST // 4)
     begin = was.rfind(" ", 0, begin) + 1 if begin else 0  # at a word
     return tuple(f"…{text[begin:]}" if begin else text for text in (was, now))  # type: ignore[return-value]

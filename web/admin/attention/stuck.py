@@ -56,7 +56,7 @@ WHY_REFUSED: dict[WhyRefused, str] = {
 
 def refused(row: Any, now: datetime) -> str:
     """3 notices were refused, the last 5 minutes ago: why."""
-    count = row["count"]
+    count = row["times"]
     were, latest = "was" if count == 1 else "were", ago(now - row["last_at"])
     said = f"{words.plural(count, 'notice')} {were} refused, the latest {latest}"
     why = WHY_REFUSED[WhyRefused(row["reason"])]
