@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import asdict
 from functools import partial
 
 import httpx
@@ -56,7 +57,8 @@ async def hands(
     pace.use_rate(provider.calls_per_second)
     hands = Hands(provider, wire)
     yield hands
-    said = [answer for answer in wire.answers if answer.status >= 400 or answer.replayed]
+    # As plain facts, which a process of several hands on to the one that reports.
+    said = [asdict(answer) for answer in wire.answers if answer.status >= 400 or answer.replayed]
     request.node.user_properties.append((SAID, said))
     request.node.user_properties.append((LEFT_BEHIND, await hands.tidy_up(RUN)))
     pace.use_rate(0)

@@ -80,7 +80,7 @@ class Report:
             scenario.why = why_it_was_skipped(report)
         if report.when == "teardown":
             properties = dict(report.user_properties)
-            scenario.said = list(properties.get(SAID, []))  # type: ignore[call-overload]
+            scenario.said = [Answer(**facts) for facts in properties.get(SAID, [])]  # type: ignore[attr-defined]
             self._left_behind += properties.get(LEFT_BEHIND, [])  # type: ignore[arg-type]
             self._show_scene(report.nodeid)
             self._show(scenario)
