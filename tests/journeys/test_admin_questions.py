@@ -1,21 +1,21 @@
 """What the desk asks before it does something, and what it says when somebody was quicker: each looked at by axe."""
 
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from domain.refunds import Everything, Money, RefundReason
+from domain.refunds import Money
 from models import database as db
 from services import events, refunds, ticket_types
 from services.audit import Actor
 from tests.conftest import StripeSandbox
 from tests.journeys.steps import bought
-from tests.makers import Made, hold, key, make_event, ticket_type
+from tests.makers import Made, hold, make_event, ticket_type
 from tests.services import bank
-from tests.services.refunding import intent_of
+from tests.services.refunding import intent_of, refund, refund_and_run
 
 BOR = Actor(uuid4(), "Bor Novak")
 
@@ -98,15 +98,7 @@ async def a_refund_after_which_something_changed(page: Page, provider: StripeSan
     await page.goto(f"/admin/orders/{order_id}/refund")
     await page.get_by_role("radio", name="All that is left").check()
     await page.get_by_role("button", name="Continue").click()
-    await refunds.request(
-        order_id,
-        Money(100),
-        reason=RefundReason.GOODWILL,
-        note="",
-        seats_return=False,
-        request_key=key(),
-        actor=BOR,
-    )
+    await refund(order_id, Money(100))
     await page.get_by_role("button", name="Send €48.00 back").click()
     await expect(page.get_by_role("alert").first).to_be_visible()
 
@@ -148,19 +140,8 @@ async def saving_while_signed_out(page: Page, provider: StripeSandbox) -> None:
     await expect(page.locator("#toasts")).to_contain_text("You are signed out, so nothing was saved")
 
 
-async def _refunded(provider: StripeSandbox, event: Made, *, seats_return: bool = False):
-    order_id = await bought(event, provider)
-    refund_id = await refunds.request(
-        order_id,
-        Everything(),
-        reason=RefundReason.REQUESTED,
-        note="",
-        seats_return=seats_return,
-        request_key=key(),
-        actor=BOR,
-    )
-    await refunds.run(refund_id)
-    return refund_id
+async def _refunded(provider: StripeSandbox, event: Made, *, seats_return: bool = False) -> UUID:
+    return await refund_and_run(await bought(event, provider), seats_return=seats_return)
 
 
 STATES = [
