@@ -56,6 +56,7 @@ class Mail:
             "to": list(self.to),
             "from": self.sender,
             "subject": self.subject,
+            "message_id": dict(self.headers).get("Message-ID", ""),
             "time": self.time.isoformat(),
             "text": self.text,
             "html": self.html,

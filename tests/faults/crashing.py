@@ -5,8 +5,9 @@
     {"start": "worker" | "web", "place": name or null, "env": {…}, "log": path}   → {"pid": …}
     {"ended": pid}                                                                → {"signal": …} or {"signal": null}
 
-A process whose place is named (see places.py) kills itself there with SIGKILL, the first time it comes by. Whatever
-was forked dies with this process, and this one with the tests.
+A process whose place is named (see places.py) kills itself there with SIGKILL, the first time it comes by. With
+PATIENCE_WITH_STRIPE in its environment it waits for Stripe's answers for as many seconds, and no longer. Whatever was
+forked dies with this process, and this one with the tests.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ import uvicorn.main  # noqa: F401
 
 import web.app
 from models import database
+from services import stripe_gateway
 from tasks import worker
 from tests.faults import places
 
@@ -78,6 +80,8 @@ def _become(wish: dict[str, Any]) -> None:
     for number, source in ((0, nothing), (1, log), (2, log)):
         os.dup2(source, number)
     os.environ.update(wish["env"])
+    if patience := wish["env"].get("PATIENCE_WITH_STRIPE"):
+        stripe_gateway.TIMEOUT_SECONDS = float(patience)
     if wish["place"]:
         (places.PLACES | places.MUTANTS)[wish["place"]].arm()
     if wish["start"] == "worker":

@@ -13,6 +13,7 @@ from random import Random
 import httpx
 
 from models import database as db
+from sandbox.plan import SANDBOX_SECRET_KEY
 from services import links
 from tests.conftest import StripeSandbox
 from tests.makers import Made, let_time_run_out
@@ -20,6 +21,7 @@ from tests.makers import Made, let_time_run_out
 FINE, DECLINED, ASKS = "4242424242424242", "4000000000000002", "4000002500003155"
 SCRIPT = {"HX-Request": "true", "Sec-Fetch-Site": "same-origin"}
 BUSY = (202, 500, 502, 503)
+AGREED = "the bank agreed"
 
 
 class Fate(StrEnum):
@@ -61,7 +63,7 @@ class Buyer:
     request_key: str
     patience: int  # how often they ask for tickets that others hold
     page: str = ""
-    saw: list[str] = field(default_factory=list)
+    saw: list[str] = field(default_factory=list)  # AGREED among it, when their bank did
     stood_in_line: bool = False
 
     @property
@@ -166,8 +168,10 @@ class Crowd:
         answer = await self._ask("GET", buyer.page, follow_redirects=True)
         if "/orders/" in answer.url.path and "You’re going" in answer.text:
             return "tickets"
-        not_charged = "You have not been charged" in answer.text or "You were not charged" in answer.text
-        return "nothing charged" if answer.status_code == 410 and not_charged else f"{answer.status_code} {answer.url}"
+        if answer.status_code == 410 and "Your payment came too late" in answer.text:
+            return "too late" if "You were not charged: if your bank shows" in answer.text else answer.text
+        not_charged = answer.status_code == 410 and "You have not been charged." in answer.text
+        return "nothing charged" if not_charged else f"{answer.status_code} {answer.url}"
 
     async def _hold(self, buyer: Buyer) -> bool:
         wish = {"request_key": buyer.request_key, f"qty-{self._event.types['General']}": str(buyer.quantity)}
@@ -195,17 +199,18 @@ class Crowd:
 
     async def _confirm(self, buyer: Buyer, secret: str | None, card: str = FINE) -> None:
         if secret:
-            await self._at_the_bank(lambda: self._stripe.pay(secret, card))
+            await self._at_the_bank(buyer, lambda: self._stripe.pay(secret, card))
 
     async def _answer_bank(self, buyer: Buyer, secret: str | None, outcome: str) -> None:
         if secret:
             await self._confirm(buyer, secret, ASKS)
-            await self._at_the_bank(lambda: self._stripe.answer_bank(secret, outcome))
+            await self._at_the_bank(buyer, lambda: self._stripe.answer_bank(secret, outcome))
 
-    async def _at_the_bank(self, deed: Callable[[], Awaitable[dict]]) -> None:
+    async def _at_the_bank(self, buyer: Buyer, deed: Callable[[], Awaitable[dict]]) -> None:
         await self._dawdle(0.5)
         with suppress(httpx.TransportError):
-            await deed()
+            if (await deed()).get("status") == "requires_capture":
+                buyer.saw.append(AGREED)
 
     async def _watch(self, buyer: Buyer) -> None:
         """The page asks every moment until it leads somewhere; its buyer closes it after a while."""
@@ -258,30 +263,52 @@ class Account:
     """What became of a buyer, by the books: ours and the provider's."""
 
     tickets: int
-    orders: int
+    orders: list[str]
     due: int
     charges: list[int]  # what was taken, intent by intent
     set_aside: int  # intents whose money is still waiting
+    agreed: list[str]  # payments that their bank has agreed to, whatever has become of them
+
+    @property
+    def mails(self) -> set[str]:
+        """The Message-IDs of what they must have been told: of their tickets, else of each payment that was let go."""
+        if self.orders:
+            return {f"order-{order}" for order in self.orders}
+        return {f"not-charged-{payment}" for payment in self.agreed}
 
 
-async def account_of(buyer: Buyer, intents: dict[str, dict]) -> Account:
+async def account_of(buyer: Buyer, books: list[dict]) -> Account:
+    """`books`: the provider's intents."""
     ours = await db.fetchrow(
         """SELECT (SELECT count(*) FROM ticket AS k JOIN orders AS o ON o.id = k.order_id
                     WHERE o.checkout_id = c.id AND o.status = 'COMPLETED' AND k.refund_id IS NULL) AS tickets,
-                  (SELECT count(*) FROM orders AS o WHERE o.checkout_id = c.id) AS orders,
+                  ARRAY(SELECT id::text FROM orders AS o WHERE o.checkout_id = c.id) AS orders,
                   (SELECT coalesce(sum(total_amount), 0) FROM orders AS o WHERE o.checkout_id = c.id) AS due,
                   ARRAY(SELECT id::text FROM payment AS p WHERE p.checkout_id = c.id) AS payments
            FROM checkout AS c WHERE c.request_key = $1""",
         buyer.request_key,
     )
     if ours is None:
-        return Account(0, 0, 0, [], 0)
+        return Account(0, [], 0, [], 0, [])
     # By the mark that they carry, not by what we know: also those whose making we never heard of.
-    theirs = [i for i in intents.values() if i["metadata"].get("payment_id") in ours["payments"]]
+    theirs = [i for i in books if i["metadata"].get("payment_id") in ours["payments"]]
     return Account(
         ours["tickets"],
         ours["orders"],
         ours["due"],
         [i["amount_received"] for i in theirs if i["amount_received"]],
         sum(i["status"] == "requires_capture" for i in theirs),
+        [i["metadata"]["payment_id"] for i in theirs if i["latest_charge"] and i["latest_charge"]["paid"]],
     )
+
+
+async def intents_of(stripe: StripeSandbox) -> list[dict]:
+    """All there are in the provider's books, each with its last charge."""
+    found: list[dict] = []
+    more = {"limit": "100", "expand[]": "data.latest_charge"}
+    while more:
+        answer = await stripe._client.get("/v1/payment_intents", params=more, auth=(SANDBOX_SECRET_KEY, ""))
+        page = answer.raise_for_status().json()
+        found += page["data"]
+        more = {**more, "starting_after": found[-1]["id"]} if page["has_more"] else {}
+    return found
