@@ -131,7 +131,8 @@ async def _payment(enabled: list[TypeStock], timezone: str) -> Item:
     found = await provider.heard()
     mode = "Test mode: no real money moves." if site.here().test_mode else "Stripe takes real money."
     if found.book == Book.NONE_YET:
-        return Item(Done.TODO, "Payment", f"Stripe is asked by itself within ten minutes, and has not been yet. {mode}")
+        unasked = "Stripe has not been asked yet: that happens by itself within ten minutes."
+        return Item(Done.TODO, "Payment", f"{unasked} {mode}")
     if problem := _problem(found, timezone):
         return Item(Done.ODD, "Payment", problem, path=PAYMENTS)
     return Item(Done.YES, "Payment", f"Stripe answered on {ticket_rows.in_words(found.at, timezone)}. {mode}")
