@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +11,7 @@ from uuid import UUID
 from litestar import Controller, Request, Response, get
 
 from domain.access import Permission
-from models import audit, event_desk
+from models import audit, event_desk, order_desk
 from models.audit import Wanted
 from services.audit import words_of
 from web import words
@@ -64,14 +64,16 @@ class AuditController(Controller):
     @get()
     async def show(self, request: Request) -> Response[Any]:
         search = read(request.query_params)
-        rows = await audit.entries(await _wanted(search), before=search.before, limit=SHOWN + 1)
+        zone = await _zone(search)
+        rows = await audit.entries(await _wanted(search, zone), before=search.before, limit=SHOWN + 1)
         lines = [audit_words.line(row) for row in rows[:SHOWN]]
         return access.page(
             request,
             "admin/audit/index.html",
             section="audit",
             search=search,
-            days=_by_day(lines),
+            days=_by_day(lines, zone),
+            zone=zone,
             older=lines[-1].id if len(rows) > SHOWN else None,
             about=await _about(search),
             people=await audit.people(),
@@ -93,17 +95,22 @@ def read(query: Mapping[str, Any]) -> Search:
     )
 
 
-async def _wanted(search: Search) -> Wanted:
+async def _zone(search: Search) -> str:
+    """Of one event, its own; of everything, that of where most events take place, as in the list of orders."""
+    event = await event_desk.event(search.event) if search.event else None
+    return event["timezone"] if event else await order_desk.zone()
+
+
+async def _wanted(search: Search, zone: str) -> Wanted:
     asked = tuple(word for word in words_of(search.q) if word not in LITTLE)[:MOST_WORDS]
-    until = _day(search.until)
     return Wanted(
         words=asked,
         titled=await _titled(asked) if asked else (),
         actor_id=_uuid(search.person),
         by_house=search.person == HOUSE,
         kinds=tuple(KINDS[search.kind][1]) if search.kind else (),
-        since=_day(search.since),
-        until=until + timedelta(days=1) if until else None,
+        since=_midnight(search.since, zone),
+        until=_midnight(search.until, zone, days=1),
         event_id=search.event,
         order_id=search.order,
     )
@@ -128,8 +135,8 @@ async def _about(search: Search) -> audit_words.Subject | None:
     return None
 
 
-def _by_day(lines: list[Line]) -> list[tuple[str, list[Line]]]:
-    days = groupby(lines, key=lambda each: words.short_day(each.at, "UTC"))
+def _by_day(lines: list[Line], zone: str) -> list[tuple[str, list[Line]]]:
+    days = groupby(lines, key=lambda each: words.short_day(each.at, zone))
     return [(day, list(group)) for day, group in days]
 
 
@@ -138,13 +145,17 @@ def _text(query: Mapping[str, Any], name: str) -> str:
     return value.strip() if isinstance(value, str) else ""
 
 
-def _day(text: str) -> datetime | None:
-    """A day begins at midnight UTC, as the page shows its times."""
+def _day(text: str) -> date | None:
     try:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return datetime.combine(day, time(), UTC) if 2000 <= day.year < 3000 else None
+    return day if 2000 <= day.year < 3000 else None
+
+
+def _midnight(text: str, zone: str, *, days: int = 0) -> datetime | None:
+    day = _day(text)
+    return datetime.combine(day + timedelta(days=days), time(), words.zone(zone)) if day else None
 
 
 def _uuid(text: str) -> UUID | None:

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -61,6 +62,23 @@ async def test_a_change_deep_in_a_long_text_is_shown_where_it_is(signed_in):
     assert "ends at ten.”" in now
     assert len(change) < 400
     assert "“…word" in was
+
+
+async def test_days_and_times_are_those_of_where_the_house_is(signed_in):
+    event = await make_event(status="DRAFT", timezone="Pacific/Auckland")
+    await make_event(timezone="Europe/Vienna")
+    await make_event(timezone="Europe/Vienna")
+    await events.set_capacity(event.id, was=30, to=31, actor=MIRA)
+    at = await db.fetchval("SELECT created_at FROM audit_entry")
+    desk = await signed_in("owner")
+    for about, zone in [({}, "Europe/Vienna"), ({"event": str(event.id)}, "Pacific/Auckland")]:
+        day = at.astimezone(ZoneInfo(zone)).date()
+        page = (await desk.get("/admin/audit", params=about)).text
+        assert f'<small class="muted">{zone}</small>' in page
+        assert f">{at.astimezone(ZoneInfo(zone)):%H:%M}</time>" in page
+        assert await find(desk, since=day, until=day, **about)
+        assert not await find(desk, since=day + timedelta(days=1), **about)
+        assert not await find(desk, until=day - timedelta(days=1), **about)
 
 
 async def test_a_move_by_a_year_says_the_year(signed_in):
