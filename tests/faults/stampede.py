@@ -79,7 +79,7 @@ def make_buyers(number: int, chance: Random) -> list[Buyer]:
             fate=fate,
             quantity=chance.choice([1, 1, 1, 2]),
             request_key=f"stampede-{chance.getrandbits(64):016x}",
-            patience=chance.randint(2, 9),
+            patience=chance.randint(2, 5),
         )
         for n, fate in enumerate(fates)
     ]
@@ -181,7 +181,7 @@ class Crowd:
                 buyer.page = answer.headers["HX-Redirect"]
                 return True
             assert answer.status_code == 409, f"{answer.status_code} to a buyer who asked for tickets"
-            await self._dawdle(2.0)
+            await self._dawdle(4.0)
         return False
 
     async def _card(self, buyer: Buyer) -> str | None:
