@@ -1,9 +1,12 @@
 """Settings are refused with a message that says which, why, and what would do."""
 
+from unittest.mock import patch
+
 import pytest
 
 import settings
 from settings import SettingsError
+from tests.mutants import breaks
 
 GOOD = {
     "FOYER_ENV": "development",
@@ -21,9 +24,11 @@ PRODUCTION = LIVE | {"FOYER_ENV": "production", "BASE_URL": "https://tickets.exa
 
 
 def refusal(**changes: str) -> str:
-    with pytest.raises(SettingsError) as refused:
+    try:
         settings.load(GOOD | changes)
-    return str(refused.value)
+    except SettingsError as refused:
+        return str(refused)
+    raise AssertionError("opened with settings that nobody should trade with")
 
 
 def test_good_settings_are_read_with_sensible_defaults():
@@ -92,6 +97,27 @@ def test_production_with_a_test_key_is_refused():
 
 def test_production_without_https_is_refused():
     assert "https://" in refusal(**(PRODUCTION | {"BASE_URL": "http://tickets.example.org"}))
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        test_case_37_a_live_key_with_a_custom_api_base_refuses_to_start,
+        test_case_37_a_live_key_with_a_card_form_from_elsewhere_refuses_to_start,
+        test_a_restricted_live_key_is_a_live_key,
+        test_a_short_secret_key_is_refused_with_a_way_to_make_a_good_one,
+        test_production_with_a_test_key_is_refused,
+        test_production_without_https_is_refused,
+    ],
+)
+def test_a_start_that_does_not_look_at_what_is_unsafe_opens_all_the_same(refused):
+    with breaks("nobody should trade with"), patch.object(settings, "_refuse_unsafe", lambda _: None):
+        refused()
+
+
+def test_a_start_that_takes_any_base_for_the_provider_s_own_sends_it_the_live_key():
+    with breaks("nobody should trade with"), patch.object(settings, "STRIPE_API", "http://127.0.0.1:9000"):
+        test_case_37_a_live_key_with_a_custom_api_base_refuses_to_start()
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "six", "1.5"])

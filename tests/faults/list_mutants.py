@@ -1,82 +1,84 @@
 """Every mutant of the house and what kills it, as a table: `python -m tests.faults.list_mutants > docs/mutants.md`.
 
-Read from the tests themselves. Whoever takes a guard out says so in the test's name; what is altered, the story that is
-told and the promise that breaks stand in its body. That each is really killed is what the test shows.
+Read from the tests themselves: what is altered and the story that is told stand in a test's body, and the promise that
+has to break in its `breaks(…)`. That each is really killed is what the test shows.
 """
 
 import ast
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1]
+FILE = TESTS.parent / "docs" / "mutants.md"
 HEAD = """\
 # Mutants
 
 Each line is the house with one guard taken out (or with every guard that backs it, where there are several) and the
-promise that breaks there: the test that tells the same story of the whole house would notice. Where a second guard
-still holds, the test shows that too. Made by `python -m tests.faults.list_mutants > docs/mutants.md`; every line is a
-test that passes.
+promise that breaks there: the test that tells the same story of the whole house would notice. Made by
+`python -m tests.faults.list_mutants > docs/mutants.md`, and compared with the tests by tests/faults/test_every_case.py;
+every line is a test that passes.
 
 | the house | what kills it | where |
-|---|---|---|"""
+|---|---|---|
+"""
+BACKED = """
+## Where a second guard still holds
+
+One guard taken out, the same story told, and every promise kept: the other one is no ornament.
+
+| the house | where |
+|---|---|
+"""
+Test = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@dataclass(frozen=True)
-class Mutant:
-    house: str
-    promises: tuple[str, ...]
-    file: Path
-
-    def as_row(self) -> str:
-        killed_by = ", ".join(f"“{promise}”" for promise in self.promises) or "the test’s own assertions"
-        return f"| {self.house} | {killed_by} | {self.file.relative_to(TESTS.parent)} |"
+def table() -> str:
+    killed = [_row(_sentence(test), _in_words(_promises(test)), file) for test, file in _tests(_breaks)]
+    backed = [_row(_sentence(test), file) for test, file in _tests(_still_holds)]
+    return "".join([HEAD, *killed, BACKED, *backed])
 
 
-def main() -> None:
-    print(HEAD)
-    for mutant in every_mutant():
-        print(mutant.as_row())
-
-
-def every_mutant() -> Iterator[Mutant]:
+def _tests(are_meant: Callable[[Test], bool]) -> Iterator[tuple[Test, str]]:
     for file in sorted(TESTS.rglob("test_*.py")):
-        for test in ast.parse(file.read_text()).body:
-            if isinstance(test, ast.FunctionDef | ast.AsyncFunctionDef) and _is_of_a_mutant(test):
-                yield Mutant(_sentence(test.name), tuple(_promises(test)), file)
+        for test in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(test, Test) and test.name.startswith("test_") and are_meant(test):
+                yield test, str(file.relative_to(TESTS.parent))
 
 
-def _is_of_a_mutant(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """It sends other SQL, takes a wall out of a database, or expects a promise to break."""
-    return test.name.startswith("test_") and any(map(_alters, ast.walk(test)))
+def _breaks(test: Test) -> bool:
+    return any(_promises(test))
 
 
-def _alters(node: ast.AST) -> bool:
-    match node:
-        case ast.Attribute(value=ast.Name(id="mutants")):
-            return True
-        case ast.Call(func=ast.Name(id="breaks")):
-            return True
-        case ast.Call(func=ast.Attribute(attr="raises"), args=[ast.Name(id="AssertionError"), *_]):
-            return True
-    return False
+def _still_holds(test: Test) -> bool:
+    """It takes a guard out, says that another holds, and expects no promise to break."""
+    return "_still_" in test.name and any(map(_is_a_mutant, ast.walk(test))) and not _breaks(test)
 
 
-def _promises(test: ast.AST) -> Iterator[str]:
-    """The words of `breaks("…")`, and of `pytest.raises(…, match="…")`."""
+def _is_a_mutant(node: ast.AST) -> bool:
+    """`mutants.sql(…)`, or a whole database of its own."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "mutants"
+
+
+def _promises(test: Test) -> Iterator[str]:
+    """The words of `breaks("…")`."""
     for node in ast.walk(test):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        words = node.args[:1] if name == "breaks" else [k.value for k in node.keywords if k.arg == "match"]
-        yield from (word.value for word in words if isinstance(word, ast.Constant) and isinstance(word.value, str))
+        match node:
+            case ast.Call(func=ast.Name("breaks") | ast.Attribute(attr="breaks"), args=[ast.Constant(str(words))]):
+                yield words
 
 
-def _sentence(name: str) -> str:
-    words = re.sub(r"^test_", "", name).replace("_s_", "’s ").replace("_", " ")
+def _sentence(test: Test) -> str:
+    words = test.name.removeprefix("test_").replace("_s_", "’s ").replace("_", " ")
     return words[0].upper() + words[1:]
 
 
+def _in_words(promises: Iterator[str]) -> str:
+    return ", ".join(f"“{promise}”" for promise in promises)
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
 if __name__ == "__main__":
-    main()
+    print(table(), end="")

@@ -26,6 +26,7 @@ from tests.makers import (
     let_time_pass,
     let_time_run_out,
     make_event,
+    start_paying,
 )
 
 
@@ -61,6 +62,44 @@ async def a_part_taken_by_hand_is_not_the_whole(stripe: StripeSandbox) -> None:
     assert await _kept(stripe) == 0
 
 
+async def a_part_taken_by_hand_while_we_take_it_ourselves_is_not_the_whole(stripe: StripeSandbox) -> None:
+    """Case 22: the seats are pinned, our capture was lost on its way, and somebody was quicker in the dashboard."""
+    payment, secret = await scenarios._ready_to_pay(await make_event(capacity=1))
+    await stripe.pay(secret)
+    await stripe.fault(op="payment_intents.capture", mode="drop_before", times=2)
+    await scenarios._settle_whatever_happens(payment)
+    await stripe.dashboard(payment, "capture", amount_to_capture=1000)
+    await settlement.settle(payment)
+    assert await db.fetchval("SELECT count(*) FROM orders") == 0, "a part was taken for the whole"
+    await _the_worker_works()
+    assert await _kept(stripe) == 0
+
+
+async def a_notice_told_three_times_is_one(stripe: StripeSandbox) -> None:
+    """RELIABILITY 3: the provider says it again and again until it is answered."""
+    payment, secret = await scenarios._ready_to_pay(await make_event())
+    await stripe.pay(secret)
+    told = Notice("evt_1", "payment_intent.amount_capturable_updated", payment, None, False, "{}")
+    news = [await notices.keep(told) for _ in range(3)]
+    assert sum(news) == await notices.handle_due() == 1, "one notice was three"
+
+
+async def a_dead_intent_is_followed_by_a_new_one(stripe: StripeSandbox) -> None:
+    """Case 24: cancelled by hand, while the hold lives."""
+    dead, _ = await scenarios._ready_to_pay(await make_event())
+    await stripe.dashboard(dead, "cancel")
+    new = await start_paying(await scenarios._checkout_of(dead))
+    assert new.reference != dead, "who wants to pay is given a dead intent"
+
+
+async def nobody_is_given_the_secret_of_another_checkout(stripe: StripeSandbox) -> None:
+    """Case 35."""
+    event = await make_event()
+    _, first = await scenarios._ready_to_pay(event)
+    _, second = await scenarios._ready_to_pay(event)
+    assert first != second, "the secret of another checkout was served"
+
+
 async def who_was_let_go_is_told(stripe: StripeSandbox) -> None:
     """Case 10: the bank had agreed, so its holder may wonder."""
     await settlement.settle(await _late_and_the_seat_is_gone(stripe))
@@ -88,6 +127,15 @@ async def who_paid_in_time_is_served_although_no_notice_came(stripe: StripeSandb
     await asyncio.gather(hold(event), return_exceptions=True)
     await scenarios._settle_whatever_happens(payment)
     assert await db.fetchval("SELECT count(*) FROM orders") == 1, "who paid in time lost the seat"
+
+
+async def nobody_can_pay_for_a_hold_that_was_swept(stripe: StripeSandbox) -> None:
+    """Case 7: the sweeper cancels the intent before it lets the seat go."""
+    event = await make_event(capacity=1)
+    payment, secret = await scenarios._ready_to_pay(event)
+    await let_time_run_out(await scenarios._checkout_of(payment))
+    assert await checkout.expire_holds(event.id) == 1
+    assert "error" in await stripe.pay(secret), "an intent outlived its hold"
 
 
 async def nobody_can_pay_for_a_hold_that_is_gone(stripe: StripeSandbox) -> None:
@@ -160,9 +208,14 @@ STORIES = (
     a_capture_without_an_answer_is_finished,
     money_taken_by_hand_without_seats_goes_back,
     a_part_taken_by_hand_is_not_the_whole,
+    a_part_taken_by_hand_while_we_take_it_ourselves_is_not_the_whole,
+    a_notice_told_three_times_is_one,
+    a_dead_intent_is_followed_by_a_new_one,
+    nobody_is_given_the_secret_of_another_checkout,
     who_was_let_go_is_told,
     who_was_let_go_in_the_moment_of_agreeing_is_told,
     who_paid_in_time_is_served_although_no_notice_came,
+    nobody_can_pay_for_a_hold_that_was_swept,
     nobody_can_pay_for_a_hold_that_is_gone,
     a_refunded_ticket_admits_nobody,
     a_refunded_seat_is_not_sold_unasked,

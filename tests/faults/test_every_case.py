@@ -1,9 +1,10 @@
-"""The cases of the design are numbered, and each has at least one test that names its number."""
+"""What is told of the tests is true: each numbered case of the design has one, and each mutant is on the list."""
 
 import re
 from pathlib import Path
 
 from tests.conftest import ROOT
+from tests.faults import list_mutants
 
 CASES = {
     1: "the happy path",
@@ -59,3 +60,9 @@ def test_every_case_has_a_test_that_names_its_number():
     told = {int(number) for number in re.findall(r"def test_case_(\d+)_", tests)}
     told |= {case for case, names in TOLD_BY.items() if all(f"def test_{name}(" in tests for name in names)}
     assert {number: case for number, case in CASES.items() if number not in told} == {}
+
+
+def test_the_list_of_mutants_says_which_there_are():
+    assert list_mutants.FILE.read_text(encoding="utf-8") == list_mutants.table(), (
+        "run: python -m tests.faults.list_mutants > docs/mutants.md"
+    )

@@ -7,6 +7,7 @@ the pace and the line in test_pace.py and test_checkout_line.py, the outbox's le
 from dataclasses import replace
 from unittest.mock import patch
 
+import asyncpg
 import pytest
 
 from domain.payments import AT_REST, PaymentStatus
@@ -20,6 +21,7 @@ from services import (
     settlement,
     stripe_gateway,
 )
+from services.gateway import IntentStatus
 from tests import mutants
 from tests.faults import money
 from tests.mutants import breaks
@@ -59,6 +61,53 @@ async def test_a_gateway_that_says_what_was_asked_for_instead_of_what_was_taken_
             await money.a_part_taken_by_hand_is_not_the_whole(stripe)
 
 
+async def test_a_settlement_that_does_not_compare_what_was_taken_gives_tickets_for_a_part(stripe):
+    """Whatever is taken while we take it is as good to it as what was asked."""
+
+    class GoodEnough(int):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = int.__hash__
+
+    async with mutants.database_after():
+        with (
+            breaks("part was taken for the whole"),
+            patch.object(stripe_gateway, "_our_amount", lambda amount, _: GoodEnough(amount)),
+        ):
+            await money.a_part_taken_by_hand_while_we_take_it_ourselves_is_not_the_whole(stripe)
+
+
+async def test_without_unique_notices_one_is_handled_three_times(stripe):
+    async with mutants.database_after("ALTER TABLE payment_notice DROP CONSTRAINT payment_notice_pkey"):
+        with breaks("one notice was three"), mutants.sql("ON CONFLICT (id) DO NOTHING RETURNING", "RETURNING"):
+            await money.a_notice_told_three_times_is_one(stripe)
+
+
+async def test_a_shop_that_looks_for_no_notice_of_the_same_name_cannot_answer_it_again(stripe):
+    """The database refuses to keep it twice, and the provider hears no answer and goes on asking."""
+    async with mutants.database_after():
+        with (
+            breaks("payment_notice_pkey", by=asyncpg.UniqueViolationError),
+            mutants.sql("ON CONFLICT (id) DO NOTHING RETURNING", "RETURNING"),
+        ):
+            await money.a_notice_told_three_times_is_one(stripe)
+
+
+async def test_a_gateway_that_takes_a_cancelled_intent_for_an_open_one_offers_it_again(stripe):
+    open_for_ever = {"canceled": IntentStatus.AWAITING_BUYER}
+    async with mutants.database_after():
+        with breaks("given a dead intent"), patch.dict(stripe_gateway.STATUS, open_for_ever):
+            await money.a_dead_intent_is_followed_by_a_new_one(stripe)
+
+
+async def test_a_till_that_takes_any_payment_for_this_one_serves_the_secret_of_another_checkout(stripe):
+    anybodys = checkout.LIVE_PAYMENT.replace("checkout_id = $1", "$1::uuid IS NOT NULL")
+    async with mutants.database_after():
+        with breaks("secret of another checkout"), mutants.sql(checkout.LIVE_PAYMENT, anybodys):
+            await money.nobody_is_given_the_secret_of_another_checkout(stripe)
+
+
 async def test_without_its_mail_a_buyer_who_was_let_go_is_left_wondering(stripe):
     async with mutants.database_after():
         with breaks("nobody told the buyer"), without_note("not_charged_mail"):
@@ -75,6 +124,12 @@ async def test_a_sweeper_that_does_not_ask_first_lets_a_buyer_go_who_has_paid(st
     async with mutants.database_after():
         with breaks("lost the seat"), mutants.sql(checkout.OVERDUE_WITH_PAYMENT, NOTHING_OVERDUE):
             await money.who_paid_in_time_is_served_although_no_notice_came(stripe)
+
+
+async def test_a_sweeper_that_asks_and_does_not_cancel_leaves_an_intent_that_can_be_paid(stripe):
+    async with mutants.database_after():
+        with breaks("outlived its hold"), patch.object(settlement, "let_go", settlement.settle):
+            await money.nobody_can_pay_for_a_hold_that_was_swept(stripe)
 
 
 async def test_a_reconciler_that_does_not_look_at_the_hold_leaves_an_intent_that_can_be_paid(stripe):

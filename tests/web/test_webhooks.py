@@ -4,16 +4,21 @@ import hashlib
 import hmac
 import json
 import time
+from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
+import stripe as library
 from httpx import AsyncClient, Response
+from litestar.handlers import HTTPRouteHandler
 
 from models import database as db
-from services import notices
+from services import gateway, notices, stripe_gateway
 from tasks import queue
 from tests.conftest import WEBHOOK_SECRET
 from tests.makers import hold_with_buyer, make_event, start_paying
+from tests.mutants import breaks
 
 DOOR = "/stripe/webhook"
 
@@ -103,7 +108,7 @@ async def test_unknown_types_and_foreign_intents_are_answered_without_work(brows
 
 async def test_a_notice_of_the_other_mode_is_answered_and_ignored(browser, rings):
     assert (await knock(browser, notice(livemode=True))).status_code == 200
-    assert await kept() == []
+    assert await kept() == [], "a notice of the other mode was taken for one of ours"
     assert rings == []
 
 
@@ -113,7 +118,7 @@ async def test_a_notice_of_the_other_mode_is_answered_and_ignored(browser, rings
 async def test_a_notice_must_be_about_as_old_as_now(browser, rings, age, status):
     raw = notice()
     answer = await knock(browser, raw, sign(raw, at=time.time() - age))
-    assert answer.status_code == status
+    assert answer.status_code == status, "a notice of another time was believed"
     assert len(await kept()) == (status == 200)
 
 
@@ -165,7 +170,8 @@ async def test_without_our_secret_nothing_gets_in(browser, signature):
 
 async def test_a_forged_signature_or_a_changed_body_is_refused(browser):
     raw = notice()
-    assert (await knock(browser, raw, sign(raw, secret="whsec_somebody_elses"))).status_code == 400
+    forged = await knock(browser, raw, sign(raw, secret="whsec_somebody_elses"))
+    assert forged.status_code == 400, "a forged notice was let in"
     assert (await knock(browser, raw.replace(b"evt_1", b"evt_2"), sign(raw))).status_code == 400
     assert await kept() == []
 
@@ -180,7 +186,7 @@ async def test_what_cannot_be_read_is_refused_even_when_it_is_signed(browser, ra
 
 async def test_a_huge_body_is_refused_unread(browser):
     raw = notice(padding="x" * 300_000)
-    assert (await knock(browser, raw)).status_code == 413
+    assert (await knock(browser, raw)).status_code == 413, "a huge body was read to its end"
     assert await kept() == []
 
 
@@ -197,3 +203,61 @@ async def test_the_door_is_for_machines_without_cookies_or_an_origin(browser, ri
     assert "set-cookie" not in answer.headers
     assert "content-encoding" not in answer.headers
     assert (await browser.get(DOOR)).status_code == 405
+
+
+@pytest.fixture
+def new_secret(stripe: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a while there are two: the old one is still what the provider signs with."""
+    monkeypatch.setattr(gateway.current(), "_webhook_secrets", ("whsec_of_tomorrow", WEBHOOK_SECRET))
+
+
+async def test_while_secrets_are_changed_what_was_signed_with_the_old_one_is_kept(browser, new_secret, rings):
+    assert (await knock(browser, notice())).status_code == 200, "a genuine notice was refused while secrets change"
+    assert len(await kept()) == 1
+
+
+# Without a guard
+
+
+async def test_a_door_that_does_not_look_at_the_signature_lets_in_what_is_forged(browser):
+    with breaks("forged notice was let in"), patch.object(stripe_gateway, "_signed_with", lambda *_: True):
+        await test_a_forged_signature_or_a_changed_body_is_refused(browser)
+
+
+async def test_a_door_that_does_not_look_at_the_time_believes_what_is_old(browser, rings):
+    with breaks("of another time was believed"), patch.object(stripe_gateway, "NOTICE_TOLERANCE_SECONDS", 1e9):
+        await test_a_notice_must_be_about_as_old_as_now(browser, rings, 301, 400)
+
+
+async def test_a_door_that_leaves_the_time_to_the_library_believes_what_is_of_the_future(browser, rings):
+    def as_the_library_does(raw: bytes, signature: str, secrets: tuple[str, ...]) -> None:
+        library.WebhookSignature.verify_header(raw, signature, secrets[0], tolerance=300)
+
+    with breaks("of another time was believed"), patch.object(stripe_gateway, "_verify", as_the_library_does):
+        await test_a_notice_must_be_about_as_old_as_now(browser, rings, -360, 400)
+
+
+async def test_a_door_that_does_not_look_at_the_mode_takes_a_test_for_money(browser, rings):
+    def without_its_mode(raw: bytes, signature: str) -> gateway.Notice:
+        return replace(honest(raw, signature), livemode=False)
+
+    honest = notices.read
+    with breaks("of the other mode"), patch.object(notices, "read", without_its_mode):
+        await test_a_notice_of_the_other_mode_is_answered_and_ignored(browser, rings)
+
+
+async def test_a_door_without_a_limit_reads_whatever_is_sent(browser):
+    with (
+        breaks("read to its end"),
+        patch.object(HTTPRouteHandler, "resolve_request_max_body_size", lambda _: None),
+    ):
+        await test_a_huge_body_is_refused_unread(browser)
+
+
+async def test_a_door_that_knows_one_secret_refuses_genuine_notices_while_secrets_change(browser, new_secret, rings):
+    def by_the_first(raw: bytes, signature: str, secrets: tuple[str, ...]) -> None:
+        honest(raw, signature, secrets[:1])
+
+    honest = stripe_gateway._verify
+    with breaks("refused while secrets change"), patch.object(stripe_gateway, "_verify", by_the_first):
+        await test_while_secrets_are_changed_what_was_signed_with_the_old_one_is_kept(browser, new_secret, rings)
