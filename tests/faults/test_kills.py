@@ -17,7 +17,7 @@ from services import checkout, links
 from tests import mutants
 from tests.conftest import until
 from tests.faults import beginnings as begin
-from tests.faults.at_rest import FOUND, NOTHING, ORDER, REFUNDED, nothing_is_left_over, rests
+from tests.faults.at_rest import ALL_JOBS, FOUND, NOTHING, ORDER, REFUNDED, nothing_is_left_over, rests
 from tests.faults.conftest import Shop
 from tests.faults.nursery import Forked
 from tests.faults.places import PLACES
@@ -291,7 +291,7 @@ async def test_web_killed_while_somebody_at_the_desk_presses(shop, press):
         await desk.post(path, data=form)
     await let_time_pass(seconds=90)
     shop.worker()
-    await rests(shop, press.ends)
+    await rests(shop, press.ends, wake=ALL_JOBS)
     await nothing_is_left_over(shop)
     assert await db.fetchval("SELECT count(*) FROM audit_entry WHERE action = $1", press.entry) == 1
 
