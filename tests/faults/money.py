@@ -76,7 +76,7 @@ async def a_part_taken_by_hand_while_we_take_it_ourselves_is_not_the_whole(strip
 
 
 async def a_notice_told_three_times_is_one(stripe: StripeSandbox) -> None:
-    """RELIABILITY 3: the provider says it again and again until it is answered."""
+    """The provider says it again and again until it is answered."""
     payment, secret = await scenarios._ready_to_pay(await make_event())
     await stripe.pay(secret)
     told = Notice("evt_1", "payment_intent.amount_capturable_updated", payment, None, False, "{}")
