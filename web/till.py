@@ -209,6 +209,8 @@ def _why_ended(visit: Visit, back: Any) -> str:
         return "given back"
     if visit.checkout["payment_problem"] == OurProblem.AMOUNT_DIFFERS:
         return "amount"
+    if visit.checkout["payment_problem"] == OurProblem.LATE:  # also when its seats had been nailed down once
+        return "late"
     if visit.checkout["payment_was_agreed"]:
         return "called off"
     return "late" if _was_agreed(visit) else "time"

@@ -193,7 +193,7 @@ async def test_case_28_a_stampede_with_declines_expiries_and_every_worker_at_onc
     assert surprises == []
     await let_time_pass(minutes=16)
     await checkout.expire_holds(event.id)
-    await reconciliation.reconcile(limit=200)
+    await reconciliation.reconcile()
     await scenarios._nothing_oversold()
     await scenarios._who_paid_has_tickets(stripe)
     assert await db.fetchval("SELECT count(*) FROM orders WHERE status = 'COMPLETED'") > 0

@@ -259,6 +259,7 @@ async def test_two_admins_at_one_type_are_told_and_choose(signed_in):
     page = await signed_in("manager")
     await open_screen(page, event)
     await page.get_by_role("link", name="Edit General").click()
+    await expect(row(page, event).get_by_label("Price")).to_have_value("24.00")
     await ticket_types.change(event.id, event.types["General"], {"price": (2400, 2500)}, actor=BOR)
     await row(page, event).get_by_label("Price").fill("26")
     await row(page, event).get_by_label("Description").fill("Typed with care")

@@ -112,6 +112,7 @@ async def test_an_authorised_intent_made_the_old_way_is_read(gateway: StripeGate
         currency="EUR",
         payment_id=PAYMENT_ID,
         client_secret=made["client_secret"],
+        was_agreed=True,
     )
 
 
