@@ -29,8 +29,8 @@ WAITS = "CASE WHEN run_at < 'infinity' THEN run_at END"
 # A status that lasts: right after a change `attempts` is 0, and the reconciler counts from 15 s on.
 PAYMENTS = f"""
     FROM payment AS p {PURCHASE}
-    WHERE (p.last_error = 'amount_differs' AND p.status = 'VOIDED'
-           AND NOT EXISTS (SELECT 1 FROM seen AS s WHERE s.id = 'payment:' || p.id))
+    WHERE ((p.last_error = 'amount_differs' AND p.status = 'VOIDED'
+            AND NOT EXISTS (SELECT 1 FROM seen AS s WHERE s.id = 'payment:' || p.id))
        OR p.status IN ('CREATING', 'OPEN', 'CAPTURING', 'VOIDING') AND CASE p.status
         WHEN 'CREATING' THEN greatest(p.updated_at, p.turn_at) < clock_timestamp() - $1::interval
         WHEN 'OPEN' THEN p.attempts >= $4 OR (
@@ -38,7 +38,7 @@ PAYMENTS = f"""
             AND NOT EXISTS (SELECT 1 FROM reservation AS r WHERE r.checkout_id = c.id AND r.status = 'ACTIVE'
                               AND r.expires_at > clock_timestamp() - $3::interval))
         ELSE p.attempts > 0 OR p.updated_at < clock_timestamp() - $2::interval
-    END
+    END)
 """
 OF_PAYMENTS = (patience.CREATING, patience.CAPTURING, patience.HOLD_GONE, patience.ASKED_OFTEN)
 

@@ -17,7 +17,10 @@ PURCHASE = """
            EXISTS (SELECT 1 FROM payment AS n WHERE n.checkout_id = c.id AND n.id <> p.id
                    AND n.status IN ('CAPTURED', 'REFUNDED')) AS charged_otherwise,
            EXISTS (SELECT 1 FROM payment AS n WHERE n.checkout_id = c.id AND n.id <> p.id
-                   AND n.status IN ('CAPTURING', 'VOIDING', 'OPEN')) AS still_paying
+                   AND n.status IN ('CREATING', 'CAPTURING', 'VOIDING', 'OPEN'))
+           OR p.last_error IS DISTINCT FROM 'amount_differs' -- whose letter does not say that the tickets are gone
+              AND EXISTS (SELECT 1 FROM reservation AS r WHERE r.checkout_id = c.id AND r.status = 'ACTIVE'
+                          AND r.expires_at > clock_timestamp()) AS still_paying
     FROM payment AS p
     JOIN checkout AS c ON c.id = p.checkout_id JOIN event AS e ON e.id = c.event_id
     LEFT JOIN orders AS o ON o.checkout_id = c.id WHERE p.id = $1

@@ -16,7 +16,7 @@ LAST_ASKED = """
         ORDER BY started_at DESC LIMIT 1
     ) AS run ON true
 """
-UNANSWERED = f"SELECT count(*)::int {PAYMENTS}"
+UNANSWERED = f"SELECT count(*)::int {PAYMENTS} AND p.status <> 'VOIDED'"
 
 
 @dataclass(frozen=True, slots=True)

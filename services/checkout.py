@@ -1,7 +1,6 @@
 """Checkout: the buyer's visit to the till between holding tickets and having paid for them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -19,10 +18,12 @@ from domain.errors import (
     TooBusy,
 )
 from domain.payments import PaymentStatus
+from domain.reservations import HOLD
 from models import database, stock
 from models.ids import new_id
 from services import live, pace, settlement
 from services.gateway import Intent, IntentStatus, NotAsked, OutcomeUnknown, RequestRefused, current
+from services.reconciliation import LAST_QUESTION_SECONDS
 from services.transaction import transaction
 
 log = structlog.get_logger()
@@ -57,6 +58,11 @@ STAND_IN_LINE = "UPDATE payment SET turn_at = $2 WHERE id = $1 RETURNING *"
 # A turn that nobody came for is over; whoever comes back takes a new one.
 HAS_TURN = "SELECT turn_at > clock_timestamp() - interval '1 minute' FROM payment WHERE id = $1"
 TURN_USED = "UPDATE payment SET turn_at = NULL WHERE id = $1"
+# Whoever pays in the time that was added is asked about before the end too.
+ASKED_BEFORE = """
+    UPDATE payment SET next_check_at = least(next_check_at, c.expires_at - make_interval(secs => $2))
+    FROM checkout AS c WHERE payment.id = $1 AND c.id = checkout_id
+"""
 
 LONGER_HOLD = "UPDATE reservation SET expires_at = expires_at + $2 WHERE checkout_id = $1 AND status = 'ACTIVE'"
 LONGER_CHECKOUT = "UPDATE checkout SET expires_at = expires_at + $2 WHERE id = $1"
@@ -213,25 +219,34 @@ async def _live_payment(checkout_id: UUID) -> Any:
                 WRITE_PAYMENT, new_id(), checkout_id, provider, visit["amount"], visit["currency"]
             )
             assert payment is not None
-        if payment["status"] == PaymentStatus.OPEN:
-            waits = line_to_ask > SHORT_LINE_SECONDS and not await database.fetchval(HAS_TURN, payment["id"])
-            return await _take_place(payment, pace.place_to_ask) if waits else payment
-        if payment["provider"] == "free" or payment["turn_at"]:
+        if payment["provider"] == "free" or await _needs_no_place(payment, line_to_ask):
             return payment
-        if line > LONGEST_LINE_SECONDS:
+        added = (visit["expires_at"] - visit["created_at"] - HOLD).total_seconds()
+        if max(line, added) > LONGEST_LINE_SECONDS:
             raise TooBusy  # whoever has a place is served first; a hold is not prolonged for ever
-        return await _take_place(payment, pace.place_in_line)
+        return await _take_place(payment, line_to_ask)
 
 
-async def _take_place(payment: Any, place: Callable[[], Awaitable[pace.Turn | None]]) -> Any:
-    """Inside the running transaction. Standing in line costs the buyer nothing: the hold lasts longer by as much."""
-    turn = await place()
+async def _needs_no_place(payment: Any, line_to_ask: float) -> bool:
+    """To start a payment everybody takes one, once. To come back to it, by a reload or on another device, only while
+    the calls themselves queue."""
+    if payment["status"] == PaymentStatus.CREATING:
+        return payment["turn_at"] is not None
+    return line_to_ask <= SHORT_LINE_SECONDS or await database.fetchval(HAS_TURN, payment["id"])
+
+
+async def _take_place(payment: Any, line_to_ask: float) -> Any:
+    """Inside the running transaction. Standing in line costs the buyer nothing: the hold lasts longer by as much, and
+    by what the call itself will wait."""
+    turn = await pace.place_in_line()
     if turn is None:
         return payment
-    if turn.wait > SHORT_LINE_SECONDS:
-        longer = timedelta(seconds=turn.wait)
+    wait = turn.wait + line_to_ask
+    if wait > SHORT_LINE_SECONDS:
+        longer = timedelta(seconds=wait)
         await database.execute(LONGER_HOLD, payment["checkout_id"], longer)
         await database.execute(LONGER_CHECKOUT, payment["checkout_id"], longer)
+        await database.execute(ASKED_BEFORE, payment["id"], LAST_QUESTION_SECONDS)
     return await database.fetchrow(STAND_IN_LINE, payment["id"], turn.at)
 
 
@@ -251,8 +266,7 @@ async def _ask_in_turn(payment: Any) -> Intent:
         return await current().retrieve(payment["reference"])
     await _wait_in_line(payment)
     await database.execute(TURN_USED, payment["id"])
-    with pace.with_turn():
-        return await current().retrieve(payment["reference"])
+    return await current().retrieve(payment["reference"])
 
 
 async def _create_intent(payment: Any) -> Intent:

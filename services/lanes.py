@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from services import pace
 from services.gateway import is_away
 
 LANES = 4
@@ -24,8 +25,8 @@ LEASE = """attempts = attempts + 1,
     last_error = CASE WHEN attempts >= $1 THEN coalesce(last_error, 'begun again and again, and never ended')
                       ELSE last_error END"""
 # When a piece that failed is due again: $3 is the most attempts, $4 whether it waits for a provider that is away, which
-# is never given up.
-NEXT_TRY = """attempts = CASE WHEN $4 THEN least(attempts, $3 - 1) ELSE attempts END,
+# is never given up, and has most of its attempts left for when the provider is back.
+NEXT_TRY = """attempts = CASE WHEN $4 THEN least(attempts, 10) ELSE attempts END,
     run_at = CASE WHEN attempts >= $3 AND NOT $4 THEN 'infinity'
                   ELSE clock_timestamp() + make_interval(secs => least(600, power(2, least(attempts, 10)))) END"""
 # At a person's word, what was given up, or what nobody has taken up for a while. Not what somebody has in hand.
@@ -33,9 +34,13 @@ IN_NOBODYS_HANDS = "(run_at = 'infinity' OR run_at < clock_timestamp() - interva
 
 
 async def do(piece: Awaitable[object]) -> None:
-    """One piece, while its lease lasts. Raises TimeoutError."""
-    async with asyncio.timeout(PIECE_SECONDS):
-        await piece
+    """One piece, while its lease lasts. Raises TimeoutError.
+
+    Waiting for the provider does not count: its calls have their own end, and doing such a piece twice does no harm.
+    """
+    async with asyncio.timeout(PIECE_SECONDS) as clock:
+        with pace.not_counted_by(clock):
+            await piece
 
 
 def next_try(error: Exception) -> tuple[int, bool]:

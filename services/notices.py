@@ -90,9 +90,17 @@ async def count_refused(reason: WhyRefused) -> None:
     if time.monotonic() - _counted_at < 1:
         return
     _counted_at = time.monotonic()
-    for why, count in [(why, _refused.pop(why)) for why in list(_refused)]:
+    for why in list(_refused):
+        count = _refused[why]
         log.warning("notices refused", reason=why, count=count)
-        await database.execute(REFUSED, why, count)
+        try:
+            await database.execute(REFUSED, why, count)
+        except Exception as error:  # it is counted with the next one; the answer to this one is the same
+            log.warning("refused notices are not counted yet", error=error)
+            return
+        _refused[why] -= count
+        if not _refused[why]:
+            del _refused[why]
 
 
 def read(raw: bytes, signature: str) -> Notice:

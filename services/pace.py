@@ -9,7 +9,7 @@ have not begun. What nobody waits for runs in the background and takes only turn
 import asyncio
 import random
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -56,7 +56,7 @@ WAIT = """
 log = structlog.get_logger()
 _per_second = 0.0  # 0: unpaced
 _in_background: ContextVar[bool] = ContextVar("in_background", default=False)
-_turns_in_hand: ContextVar[list[bool] | None] = ContextVar("turns_in_hand", default=None)
+_clock: ContextVar[asyncio.Timeout | None] = ContextVar("clock", default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +83,21 @@ def in_background() -> Iterator[None]:
 
 
 @contextmanager
-def with_turn() -> Iterator[None]:
-    """The next call has had its turn in line already, by `place_to_ask`."""
-    token = _turns_in_hand.set([True])
+def not_counted_by(clock: asyncio.Timeout) -> Iterator[None]:
+    """What the line and the provider take inside is added to that clock."""
+    token = _clock.set(clock)
     try:
         yield
     finally:
-        _turns_in_hand.reset(token)
+        _clock.reset(token)
+
+
+def allow(seconds: float) -> None:
+    """What is under way may last that much longer."""
+    clock = _clock.get()
+    if clock and (end := clock.when()) is not None and not clock.expired():
+        with suppress(RuntimeError):  # it has come to its end meanwhile
+            clock.reschedule(end + seconds)
 
 
 async def wait_for_turn() -> None:
@@ -97,23 +105,19 @@ async def wait_for_turn() -> None:
     assert not database.in_transaction(), "the provider is not called while locks are held"
     if not _per_second:
         return
-    if in_hand := _turns_in_hand.get():
-        in_hand.pop()
-        return
-    if _in_background.get() and await _found_free_turn():
-        return
+    if _in_background.get():
+        allow(BACKGROUND_PATIENCE_SECONDS)
+        if await _found_free_turn():
+            return
     turn = await _take(CALLS, 1 / _per_second)
-    await asyncio.sleep(turn.wait if turn else 0.0)
+    if turn:
+        allow(turn.wait)
+        await asyncio.sleep(turn.wait)
 
 
 async def place_in_line() -> Turn | None:
-    """A place among those who want to start paying. None while nobody needs to stand in line."""
+    """A place among those who want to start paying, or come back to it. None while nobody needs to stand in line."""
     return await _take(STARTS, CALLS_PER_PURCHASE / _per_second) if _per_second else None
-
-
-async def place_to_ask() -> Turn | None:
-    """A place for one call about a payment that has been started: see `with_turn`."""
-    return await _take(CALLS, 1 / _per_second) if _per_second else None
 
 
 async def leave_line() -> None:

@@ -38,7 +38,7 @@ Ours = TypeVar("Ours")
 
 TIMEOUT_SECONDS = 10.0
 CONNECT_SECONDS = 3.0
-# All of an attempt, however slowly its answer drips. Two of them end before a piece of work does (services/lanes.py).
+# All of an attempt, however slowly its answer drips.
 ATTEMPT_SECONDS = 12.0
 NOTICE_TOLERANCE_SECONDS = 300
 
@@ -89,6 +89,7 @@ class PacedClient(HTTPXClient):
         self, method: str, url: str, headers: Mapping[str, str], post_data: Any = None
     ) -> tuple[bytes, int, Mapping[str, str]]:
         await pace.wait_for_turn()
+        pace.allow(ATTEMPT_SECONDS)
         try:
             async with asyncio.timeout(ATTEMPT_SECONDS):
                 answer = await super().request_async(method, url, headers, post_data)

@@ -100,7 +100,8 @@
   const its = (element) => element.closest?.("form[data-unsaved]");
 
   on("input", ({ target }) => mark(its(target), "typed"));
-  on("submit", ({ target }) => mark(its(target), ""));
+  on("submit", ({ target }) => mark(its(target), "sent"));
+  const calledOff = () => $$("form[data-unsaved='sent']").forEach((form) => mark(form, "typed"));
   for (const problem of ["htmx:error", "htmx:response:error"]) on(problem, ({ target }) => mark(its(target), "typed"));
   on("click", ({ target }) => { if (target.closest("[data-discard]")) mark(its(target), ""); });
 
@@ -119,7 +120,8 @@
     const forms = target instanceof Element ? unsaved(target).filter((form) => !form.contains(sourceElement)) : [];
     if (!forms.length) return;
     event.preventDefault();
-    askToLeave(forms, () => sourceElement.click());
+    calledOff();
+    askToLeave(forms, () => (sourceElement.matches("form") ? sourceElement.requestSubmit() : sourceElement.click()));
   });
   window.navigation?.addEventListener("navigate", (event) => {
     const forms = unsaved(document);
@@ -128,7 +130,11 @@
     event.stopImmediatePropagation(); /* htmx may not take over what was called off */
     askToLeave(forms, () => navigation.traverseTo(event.destination.key));
   });
-  addEventListener("beforeunload", (event) => { if (unsaved(document).length) event.preventDefault(); });
+  addEventListener("beforeunload", (event) => {
+    if (!unsaved(document).length) return;
+    event.preventDefault();
+    setTimeout(calledOff); /* whoever is still here has stayed */
+  });
 
   /* The first event of all: the zone of whoever makes it is a better guess than none. */
   function guessZone() {

@@ -116,6 +116,23 @@ async def test_a_buyer_is_put_right_with_the_keyboard_alone(signed_in, visitor):
     await expect(desk.locator("#tickets")).to_contain_text("Ana Novak")
 
 
+async def test_another_deed_on_the_page_asks_about_what_was_typed_and_is_done(visitor, signed_in):
+    order = await an_order(visitor, General=1)
+    desk = await signed_in("manager")
+    await open_order(desk, order)
+    await expect(desk.locator("#history")).to_contain_text("Tickets sent", timeout=PATIENCE)
+    await desk.get_by_role("link", name="Correct the buyer").click()
+    await desk.get_by_label("Name", exact=True).fill("Ana Novak")
+    question = desk.get_by_role("dialog", name="Leave without saving?")
+    await desk.get_by_role("button", name="Send tickets again").click()
+    await question.get_by_role("button", name="Keep editing").click()
+    await expect(desk.get_by_label("Name", exact=True)).to_have_value("Ana Novak")
+    await desk.get_by_role("button", name="Send tickets again").click()
+    await question.get_by_role("button", name="Leave it").click()
+    await expect(desk.locator("#done")).to_contain_text("The tickets were sent a moment ago")
+    await expect(desk.get_by_label("Name", exact=True)).to_have_count(0)
+
+
 async def test_all_of_it_works_without_javascript(signed_in, visitor):
     order = await an_order(visitor, General=1)
     desk = await signed_in("manager", javascript=False)

@@ -78,6 +78,33 @@ async def test_a_ticket_that_went_with_the_last_of_the_money_is_good_again_when_
     assert sorted(await validity(order_id)) == ["i", "v"]
 
 
+@pytest.mark.parametrize("waits", [True, False], ids=["standing in line", "before they press"])
+async def test_nobody_reads_that_their_tickets_are_gone_while_they_are_held(stripe, monkeypatch, waits):
+    """Cancelled in the Dashboard when the bank had agreed; the hold was prolonged by a line past its old end."""
+    checkout_id = await hold_with_buyer(await make_event(capacity=2))
+    first = await start_paying(checkout_id)
+    await stripe.pay(first.client_secret)
+    await stripe.dashboard(first.reference, "cancel")
+    await settlement.settle(first.reference)
+    if waits:
+        await checkout._live_payment(checkout_id)
+    await db.execute("UPDATE reservation SET expires_at = expires_at + interval '10 minutes'")
+    await let_time_pass(minutes=16)
+    sent = []
+
+    async def send(message):
+        sent.append(message["Subject"])
+
+    monkeypatch.setattr(mail, "_send", send)
+    monkeypatch.setattr(mail, "_post", mail._Post("smtp://127.0.0.1:1", "a@example.org", "http://shop.localhost"))
+    await outbox.drain(jobs.DEEDS)
+    assert sent == []
+    await let_time_pass(minutes=20)
+    await db.execute("UPDATE payment SET status = 'VOIDED' WHERE status = 'CREATING'")
+    await outbox.drain(jobs.DEEDS)
+    assert len(sent) == 1
+
+
 async def test_nobody_reads_that_they_were_not_charged_while_a_second_try_is_under_way(stripe, monkeypatch):
     checkout_id = await hold_with_buyer(await make_event(capacity=2))
     first = await start_paying(checkout_id)

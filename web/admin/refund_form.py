@@ -203,7 +203,7 @@ def _wish(read: RefundForm, found: Refundable) -> RefundWish | None:
 def _amount(read: RefundForm, currency: str) -> Money | None:
     minor = money.parse(read.amount, currency)
     if minor and not payable(minor, currency):
-        near = money.major(minor - minor % 10, currency)
+        near = money.major(max(10, minor - minor % 10), currency)
         read.errors["amount"] = f"Cards take {currency} only with a 0 at the end. {near} would do."
         return None
     if minor:

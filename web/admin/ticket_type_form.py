@@ -74,6 +74,12 @@ class TypeForm:
         """Of a new type: one wish of one form adds one, sent however often; another wish adds another."""
         return uuid5(self.id, repr(self.values))
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether it says anything else than what it had read."""
+        read = {name: _read_exactly(name, self.was.get(name)) for name in FIELDS}
+        return any(was is NOT_READ or self.typed[name] != shown(name, was, self.terms) for name, was in read.items())
+
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """What services.ticket_types.change is told: only the fields that were touched."""
         read = {name: _read_exactly(name, self.was.get(name)) for name in FIELDS}
@@ -237,7 +243,7 @@ def _price(text: str, terms: Terms) -> int:
     if minor > money.MAX_PRICE:
         raise ValueError(f"A ticket costs {words.money(money.MAX_PRICE, terms.currency)} at most.")
     if not payable(minor, terms.currency):
-        near = money.major(minor - minor % 10, terms.currency)
+        near = money.major(max(10, minor - minor % 10), terms.currency)
         raise ValueError(f"Cards take {terms.currency} only with a 0 at the end. {near} would do.")
     return minor
 

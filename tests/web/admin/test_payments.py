@@ -5,6 +5,7 @@ import re
 import pytest
 
 import models.attention
+import models.provider
 from models import database as db
 from services import attention, disputes, notices, refunds, settlement
 from services.gateway import Notice, OutcomeUnknown
@@ -176,6 +177,7 @@ async def test_a_payment_that_somebody_changed_at_stripe_is_shown_until_it_is_se
     assert "Somebody changed this payment at Stripe" in page
     payment_id = await db.fetchval("SELECT id FROM payment")
     assert await attention_count() == 1
+    assert (await models.provider.heard()).unanswered == 0, "it has told us how this one ended"
     answer = await desk.post(f"{HERE}/payment/{payment_id}/seen?status=VOIDED", headers=script)
     assert (answer.status_code, await attention_count()) == (200, 0)
 

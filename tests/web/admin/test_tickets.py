@@ -456,6 +456,7 @@ async def test_two_admins_at_one_type_are_told_field_by_field_and_choose(screen)
 
     seen = read | {"was-price": "2500", f"price-{event.types['General']}": "26"}
     kept = await desk.change(read=seen, allocation="7", keep="price")
+    assert 'data-unsaved="typed"' in kept.text, "the rest is not saved yet"
     assert kept.status_code == 200
     assert 'value="25.00"' in kept.text
     assert 'value="7"' in kept.text
