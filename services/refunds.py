@@ -126,7 +126,7 @@ REST = """
 CLAIM_PENDING = """
     UPDATE refund SET attempts = attempts + 1,
         next_check_at = clock_timestamp() + make_interval(hours => least(24, power(2, least(attempts, 5))::int))
-    WHERE id IN (
+    WHERE id = (
         SELECT id FROM refund WHERE status = 'PENDING' AND next_check_at <= clock_timestamp()
         ORDER BY next_check_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )

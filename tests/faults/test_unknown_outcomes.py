@@ -319,6 +319,21 @@ async def test_one_payment_that_the_provider_does_not_know_does_not_stop_the_oth
     await is_one_paid_order(stripe)
 
 
+@pytest.mark.parametrize("table", ["new", "used before"])
+async def test_several_who_ask_at_once_ask_about_each_payment_once(stripe, caretaker, table):
+    """Also when the planner believes the table to be empty, and would begin with its rows, in whatever order."""
+    await caretaker.execute("ANALYZE payment; ANALYZE checkout")
+    event = await make_event(capacity=30)
+    for _ in range(24):
+        await start_paying(await hold_with_buyer(event))
+    await let_time_pass(seconds=20)
+    before = len((await stripe.state())["calls"])
+    assert sum(await asyncio.gather(*(reconciliation.reconcile() for _ in range(3)))) == 24
+    calls = (await stripe.state())["calls"]
+    asked = [c["id"] for c in calls[before:] if c["op"] == "payment_intents.retrieve"]
+    assert sorted(asked) == sorted(i["id"] for i in (await stripe.state())["intents"])
+
+
 async def test_one_notice_that_cannot_be_handled_does_not_stop_the_others(stripe):
     lost = await start_paying(await hold_with_buyer(await make_event()))
     await notices.keep(_notice("evt_1", lost.reference))
