@@ -166,8 +166,7 @@ async def test_case_19_a_capture_without_an_answer_is_finished_by_the_reconciler
     await is_one_paid_order(stripe)
 
 
-@pytest.mark.usefixtures("impatient")
-async def test_case_19_a_capture_that_hangs_is_given_up_and_asked_about_later(stripe):
+async def _a_capture_hangs_and_is_asked_about_later(stripe):
     _, intent = await authorised(stripe)
     await stripe.fault(op="payment_intents.capture", mode="hang", times=2, seconds=5)
     with pytest.raises(OutcomeUnknown):
@@ -175,6 +174,11 @@ async def test_case_19_a_capture_that_hangs_is_given_up_and_asked_about_later(st
     await let_time_pass(seconds=20)
     await reconciliation.reconcile()
     await is_one_paid_order(stripe)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_case_19_a_capture_that_hangs_is_given_up_and_asked_about_later(stripe):
+    await _a_capture_hangs_and_is_asked_about_later(stripe)
 
 
 async def test_case_6_whoever_paid_in_time_is_asked_about_before_the_hold_ends(stripe):
@@ -198,13 +202,7 @@ async def test_case_6_whoever_paid_in_time_is_asked_about_before_the_hold_ends(s
 async def test_case_19_an_answer_that_drips_for_ever_is_given_up_too(stripe, monkeypatch):
     """No single wait is long enough for the library to lose its patience."""
     monkeypatch.setattr(stripe_gateway, "ATTEMPT_SECONDS", 0.3)
-    _, intent = await authorised(stripe)
-    await stripe.fault(op="payment_intents.capture", mode="hang", times=2, seconds=5)
-    with pytest.raises(OutcomeUnknown):
-        await settlement.settle(intent.reference)
-    await let_time_pass(seconds=20)
-    await reconciliation.reconcile()
-    await is_one_paid_order(stripe)
+    await _a_capture_hangs_and_is_asked_about_later(stripe)
 
 
 async def test_case_26_a_hold_that_lapses_during_an_unknown_capture_is_not_resold(stripe):

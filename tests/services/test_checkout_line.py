@@ -46,6 +46,11 @@ async def ends_of(checkout_id):
     return end
 
 
+def _not_prolonged(forgotten):
+    """A mutant: LONGER_HOLD or LONGER_CHECKOUT adds nothing."""
+    return mutants.sql(forgotten, forgotten.replace("expires_at + $2", "expires_at + 0 * $2::interval"))
+
+
 async def stands_in_line(checkout_id):
     with pytest.raises(InLine) as line:
         await checkout.start_payment(checkout_id)
@@ -126,7 +131,7 @@ async def test_a_hold_does_not_lapse_in_line(stripe):
 @pytest.mark.parametrize("forgotten", [checkout.LONGER_HOLD, checkout.LONGER_CHECKOUT])
 async def test_without_the_prolonging_a_hold_lapses_in_line(stripe, forgotten):
     with (
-        mutants.sql(forgotten, forgotten.replace("expires_at + $2", "expires_at + 0 * $2::interval")),
+        _not_prolonged(forgotten),
         mutants.breaks("lost in line"),
     ):
         await _the_line_is_longer_than_the_hold(stripe)
@@ -220,7 +225,7 @@ async def test_whoever_reloads_in_a_rush_keeps_place_and_tickets(stripe):
 @pytest.mark.parametrize("forgotten", [checkout.LONGER_HOLD, checkout.LONGER_CHECKOUT])
 async def test_without_the_prolonging_a_reload_in_a_rush_costs_the_buyer_time(stripe, forgotten):
     with (
-        mutants.sql(forgotten, forgotten.replace("expires_at + $2", "expires_at + 0 * $2::interval")),
+        _not_prolonged(forgotten),
         mutants.breaks("the page says so too"),
     ):
         await _a_page_is_reloaded_in_a_rush(stripe)

@@ -78,8 +78,21 @@ async def test_a_ticket_that_went_with_the_last_of_the_money_is_good_again_when_
     assert sorted(await validity(order_id)) == ["i", "v"]
 
 
+@pytest.fixture
+def sent(monkeypatch):
+    """The subjects of the letters that went out."""
+    subjects = []
+
+    async def send(message):
+        subjects.append(message["Subject"])
+
+    monkeypatch.setattr(mail, "_send", send)
+    monkeypatch.setattr(mail, "_post", mail._Post("smtp://127.0.0.1:1", "a@example.org", "http://shop.localhost"))
+    return subjects
+
+
 @pytest.mark.parametrize("waits", [True, False], ids=["standing in line", "before they press"])
-async def test_nobody_reads_that_their_tickets_are_gone_while_they_are_held(stripe, monkeypatch, waits):
+async def test_nobody_reads_that_their_tickets_are_gone_while_they_are_held(stripe, sent, waits):
     """Cancelled in the Dashboard when the bank had agreed; the hold was prolonged by a line past its old end."""
     checkout_id = await hold_with_buyer(await make_event(capacity=2))
     first = await start_paying(checkout_id)
@@ -90,13 +103,6 @@ async def test_nobody_reads_that_their_tickets_are_gone_while_they_are_held(stri
         await checkout._live_payment(checkout_id)
     await db.execute("UPDATE reservation SET expires_at = expires_at + interval '10 minutes'")
     await let_time_pass(minutes=16)
-    sent = []
-
-    async def send(message):
-        sent.append(message["Subject"])
-
-    monkeypatch.setattr(mail, "_send", send)
-    monkeypatch.setattr(mail, "_post", mail._Post("smtp://127.0.0.1:1", "a@example.org", "http://shop.localhost"))
     await outbox.drain(jobs.DEEDS)
     assert sent == []
     await let_time_pass(minutes=20)
@@ -105,7 +111,7 @@ async def test_nobody_reads_that_their_tickets_are_gone_while_they_are_held(stri
     assert len(sent) == 1
 
 
-async def test_nobody_reads_that_they_were_not_charged_while_a_second_try_is_under_way(stripe, monkeypatch):
+async def test_nobody_reads_that_they_were_not_charged_while_a_second_try_is_under_way(stripe, sent):
     checkout_id = await hold_with_buyer(await make_event(capacity=2))
     first = await start_paying(checkout_id)
     await stripe.pay(first.client_secret)
@@ -126,19 +132,12 @@ async def test_nobody_reads_that_they_were_not_charged_while_a_second_try_is_und
     with patch.object(gateway.current(), "capture", answer_lost), pytest.raises(OutcomeUnknown):
         await settlement.settle(second.reference)
     await let_time_pass(minutes=16)
-    subjects = []
-
-    async def send(message):
-        subjects.append(message["Subject"])
-
-    monkeypatch.setattr(mail, "_send", send)
-    monkeypatch.setattr(mail, "_post", mail._Post("smtp://127.0.0.1:1", "a@example.org", "http://shop.localhost"))
     await outbox.drain(jobs.DEEDS)
-    assert subjects == []
+    assert sent == []
     await settlement.settle(second.reference)
     await db.execute("UPDATE outbox SET run_at = clock_timestamp() WHERE done_at IS NULL")
     await outbox.drain(jobs.DEEDS)
-    assert [subject.partition(":")[0] for subject in subjects] == ["Your tickets"]
+    assert [subject.partition(":")[0] for subject in sent] == ["Your tickets"]
 
 
 async def test_money_is_not_even_taken_when_the_pin_ran_out_and_the_seat_is_gone(stripe):

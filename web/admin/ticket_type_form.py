@@ -77,14 +77,17 @@ class TypeForm:
     @property
     def is_typed(self) -> bool:
         """Whether it says anything else than what it had read."""
-        read = {name: _read_exactly(name, self.was.get(name)) for name in FIELDS}
-        return any(was is NOT_READ or self.typed[name] != shown(name, was, self.terms) for name, was in read.items())
+        return bool(self._touched())
 
     def changes(self) -> dict[str, tuple[Any, Any]]:
         """What services.ticket_types.change is told: only the fields that were touched."""
+        return {name: (was, self.values[name]) for name, was in self._touched().items()}
+
+    def _touched(self) -> dict[str, Any]:
+        """Field → what it had read."""
         read = {name: _read_exactly(name, self.was.get(name)) for name in FIELDS}
         return {
-            name: (was, self.values[name])
+            name: was
             for name, was in read.items()
             if was is NOT_READ or self.typed[name] != shown(name, was, self.terms)
         }
